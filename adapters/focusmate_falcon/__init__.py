@@ -1,0 +1,1 @@
+"""The HTTP door: Falcon over ASGI, one table of routes."""
