@@ -1,0 +1,1 @@
+"""The contracts: what each port, feature and door promises, as tests to inherit."""
