@@ -237,6 +237,11 @@ def sweeps(function: F) -> F:
     return _mark(function, "sweeps", None)
 
 
+def authenticates(function: F) -> F:
+    """Mark `(token, ctx) -> Actor` as what a door's token means; an embedder may bring another."""
+    return _mark(function, "authenticates", None)
+
+
 def upcasts(wire: str, version: int) -> Callable[[F], F]:
     """Mark the pure `(data) -> data` that makes version + 1 of a stored message from version."""
     return lambda function: _mark(function, "upcasts", wire, str(version))

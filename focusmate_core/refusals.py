@@ -15,9 +15,12 @@ __all__ = [
     "KeyNotTaken",
     "KeyReused",
     "Kind",
+    "Malformed",
     "NotAllowed",
     "NotSignedIn",
     "Refusal",
+    "StreamNotFound",
+    "TooLarge",
     "Unavailable",
     "UnknownMessage",
     "refusal",
@@ -29,6 +32,7 @@ R = TypeVar("R", bound="type[Refusal]")
 class Kind(enum.Enum):
     """What sort of no it is; a door maps it to its own signs (an HTTP status, a close code)."""
 
+    MALFORMED = "malformed"
     INVALID = "invalid"
     NOT_SIGNED_IN = "not_signed_in"
     NOT_ALLOWED = "not_allowed"
@@ -97,6 +101,24 @@ class BadInput(Refusal):
         return f"{said}. Correct this and send it again."
 
 
+@refusal("malformed", "The request is not well-formed: {problem}.", kind=Kind.MALFORMED)
+class Malformed(Refusal):
+    """What was sent cannot be read at all: not JSON, keys twice, too deep, not UTF-8."""
+
+    problem: str
+
+
+@refusal(
+    "too_large",
+    "What was sent is larger than {longest} bytes; send less at once.",
+    kind=Kind.TOO_LARGE,
+)
+class TooLarge(Refusal):
+    """A body or a frame over the door's limit, in bytes."""
+
+    longest: int
+
+
 @refusal(
     "not_signed_in",
     "This needs somebody who is signed in; sign in and send the access token.",
@@ -126,6 +148,17 @@ class UnknownMessage(Refusal):
     """No feature that is loaded knows a message of this wire name."""
 
     name: str
+
+
+@refusal(
+    "stream_not_found",
+    "There is no stream «{stream}» that you may watch; streams are room:<id>, user:<id> and public.",
+    kind=Kind.NOT_FOUND,
+)
+class StreamNotFound(Refusal):
+    """No such stream, or none that this caller may know of."""
+
+    stream: str
 
 
 @refusal(

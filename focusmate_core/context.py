@@ -1,0 +1,190 @@
+"""What a handler may use: who asks, the time, the store, and what it says has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from focusmate_core import codec
+from focusmate_core.deadlines import Deadline
+from focusmate_core.entities import Entity
+from focusmate_core.finding import Find, Page
+from focusmate_core.messages import Actor, Command, Event, Message, Origin
+from focusmate_core.outbox import Fresh
+from focusmate_core.ports.ids import Ids
+from focusmate_core.ports.storage import Reader, Unit
+
+E = TypeVar("E", bound=Entity)
+P = TypeVar("P")
+R = TypeVar("R")
+
+Ports = Mapping[type, Any]
+
+
+def port_of(ports: Ports, port: type[P], *, slow_too: bool) -> P:
+    """The adapter that was wired for a port; LookupError or TypeError with what to do."""
+    if port not in ports:
+        msg = f"no {port.__name__} is wired: give the engine ports={{{port.__name__}: …}}"
+        raise LookupError(msg)
+    if getattr(port, "slow", False) and not slow_too:
+        msg = f"{port.__name__} is slow and would hold the write lock: use it in a @prepares step"
+        raise TypeError(msg)
+    found: P = ports[port]
+    return found
+
+
+class QueryContext:
+    """What a query may use: all of it only reads."""
+
+    __slots__ = ("_ports", "actor", "now", "origin", "store")
+
+    def __init__(
+        self, actor: Actor, origin: Origin, now: datetime, store: Reader, ports: Ports
+    ) -> None:
+        self.actor = actor
+        self.origin = origin
+        self.now = now
+        self.store = store
+        self._ports = ports
+
+    def port(self, port: type[P]) -> P:
+        """What is wired for a quick port."""
+        return port_of(self._ports, port, slow_too=False)
+
+
+class Preparation(QueryContext):
+    """What a step before the unit of work may use: the slow ports too."""
+
+    __slots__ = ()
+
+    def port(self, port: type[P]) -> P:
+        """What is wired for any port."""
+        return port_of(self._ports, port, slow_too=True)
+
+
+class Store:
+    """The unit's storage as one message sees it: what was read once is not read again."""
+
+    __slots__ = ("_held", "_seen", "_unit")
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._seen: dict[Any, Any] = {}
+        self._held: set[Any] = set()
+
+    def get(self, entity: type[E], key: Any, *, hold: bool = False) -> E | None:
+        """The thing under a key, or None; `hold` locks it until the unit of work ends."""
+        at = (entity, entity.declared.key_from(key))
+        if at in self._seen and (not hold or at in self._held):
+            seen: E | None = self._seen[at]
+            return seen
+        if hold:
+            self._held.add(at)
+        found = self._seen[at] = self._unit.get(entity, key, hold=hold)
+        return found
+
+    def get_many(self, entity: type[E], keys: Sequence[Any]) -> dict[Any, E]:
+        """The things under these keys, by key; those that are not there are left out."""
+        return self._unit.get_many(entity, keys)
+
+    def put(self, thing: E) -> E:
+        """Insert (version 0) or update what was read; gives what is stored, to go on with."""
+        stored = self._unit.put(thing)
+        declared = thing.declared
+        self._seen[declared.cls, declared.key_of(stored)] = stored
+        return stored
+
+    def delete(self, entity: type[Entity], key: Any) -> bool:
+        """Remove what is under a key; whether there was something."""
+        self._seen.pop((entity, entity.declared.key_from(key)), None)
+        return self._unit.delete(entity, key)
+
+    def find(self, asked: Find[E]) -> Page[E]:
+        """One page of what was asked for; NoIndex if no declared index serves it."""
+        return self._unit.find(asked)
+
+    def count(self, asked: Find[E], bound: int) -> int:
+        """How many there are, counted no further than the bound."""
+        return self._unit.count(asked, bound)
+
+
+class Context:
+    """What a command's handler, a reaction or a settler may use in its unit of work."""
+
+    __slots__ = ("_emitted", "_fresh", "_ids", "_ports", "_unit", "actor", "now", "origin", "prepared", "store")
+
+    def __init__(
+        self,
+        actor: Actor,
+        origin: Origin,
+        now: datetime,
+        unit: Unit,
+        fresh: list[Fresh],
+        ids: Ids,
+        ports: Ports,
+        prepared: Any = None,
+    ) -> None:
+        self.actor = actor
+        self.origin = origin
+        self.now = now
+        self.store = Store(unit)
+        self.prepared = prepared
+        self._unit = unit
+        self._fresh = fresh
+        self._ids = ids
+        self._ports = ports
+        self._emitted: list[Event] = []
+
+    def new_id(self) -> str:
+        """A new UUIDv7."""
+        return self._ids.new(self.now)
+
+    def port(self, port: type[P]) -> P:
+        """What is wired for a quick port."""
+        return port_of(self._ports, port, slow_too=False)
+
+    def emit(self, event: Event, *, to: str | Iterable[str], at: datetime | None = None) -> None:
+        """Say that something happened, on one or several streams; `at` is when it truly did."""
+        fact = event.fact
+        data = codec.dumps(codec.plain(event))
+        for stream in (to,) if isinstance(to, str) else to:
+            self._fresh.append(Fresh(stream, fact.wire, fact.version, at or self.now, self.now, data))
+        self._emitted.append(event)
+
+    def schedule(self, key: str, due_at: datetime, message: Command[Any]) -> None:
+        """Have a message executed at an instant; it takes the place of the one under this key."""
+        spec = message.spec
+        data = codec.dumps(codec.plain(message))
+        self._unit.schedule(Deadline(key, due_at, spec.wire, spec.version, data, try_at=due_at))
+
+    def unschedule(self, key: str) -> None:
+        """Forget the deadline under this key, if there is one."""
+        self._unit.unschedule(key)
+
+    def take_emitted(self) -> list[Event]:
+        """The events since the last call, for the engine's reactions."""
+        taken, self._emitted = self._emitted, []
+        return taken
+
+
+class Outside:
+    """What a subscriber may use after the commit: slow ports, and messages of its own."""
+
+    __slots__ = ("_execute", "_ports", "now")
+
+    def __init__(
+        self, now: datetime, ports: Ports, execute: Callable[..., Any]
+    ) -> None:
+        self.now = now
+        self._ports = ports
+        self._execute = execute
+
+    def port(self, port: type[P]) -> P:
+        """What is wired for any port."""
+        return port_of(self._ports, port, slow_too=True)
+
+    def execute(self, message: Message[R], *, actor: Actor) -> R:
+        """Execute a message in a unit of work of its own."""
+        answer: R = self._execute(message, actor=actor)
+        return answer

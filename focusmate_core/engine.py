@@ -1,0 +1,483 @@
+"""The engine: the one way in; access, preparation, idempotency, unit of work, reactions, outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from focusmate_core import codec
+from focusmate_core.context import Context, Outside, Ports, Preparation, QueryContext
+from focusmate_core.deadlines import Deadline, after_fault
+from focusmate_core.finding import Between, Find
+from focusmate_core.idempotency import KEPT, Answer, check_key, fingerprint
+from focusmate_core.messages import (
+    ANONYMOUS,
+    SYSTEM,
+    Access,
+    Actor,
+    Message,
+    Origin,
+)
+from focusmate_core.outbox import Envelope, Fresh, split_stream
+from focusmate_core.ports.clock import Clock
+from focusmate_core.ports.ids import Ids
+from focusmate_core.ports.storage import Reader, Storage, Unit
+from focusmate_core.refusals import (
+    Conflict,
+    KeyReused,
+    NotAllowed,
+    NotSignedIn,
+    Refusal,
+    StreamNotFound,
+    Unavailable,
+)
+from focusmate_core.registry import Registry, Subscription
+from focusmate_core.subscriptions import Place
+
+R = TypeVar("R")
+
+TRIES = 10
+"""How often a message is tried again when somebody else changed what it read."""
+RESUMED_AT_MOST = 1000
+"""How many events a reader is given to catch up; beyond it a snapshot is quicker."""
+REMEMBERED_TOKENS = 10_000
+
+
+@attrs.frozen
+class Call(Generic[R]):
+    """One message on its way: who sends it, from where, under which idempotency key."""
+
+    message: Message[R]
+    actor: Actor = ANONYMOUS
+    origin: Origin = Origin()
+    key: str | None = None
+    prepared: Any = None
+
+
+@attrs.frozen
+class Outcome(Generic[R]):
+    """What became of a call: an answer, a refusal, or a fault, which is a bug."""
+
+    answer: R | None = None
+    refusal: Refusal | None = None
+    fault: Exception | None = None
+
+    def result(self) -> R:
+        """The answer; raises the refusal or the fault."""
+        if self.refusal is not None:
+            raise self.refusal
+        if self.fault is not None:
+            raise self.fault
+        return self.answer  # type: ignore[return-value]  # None is an answer where R is None
+
+
+@attrs.frozen
+class Snapshot:
+    """The stored facts of a stream after its event `seq`; `parts` is plain data by part."""
+
+    stream: str
+    seq: int
+    now: datetime
+    parts: dict[str, Any]
+
+
+class Engine:
+    """Executes messages against one storage. Thread-safe when its ports are; holds no thread.
+
+    `features` are modules from the ground up; the bundled ones by default. `ports` maps further
+    port classes to their adapters. `authenticate` replaces what a token means.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        clock: Clock,
+        ids: Ids,
+        features: Iterable[ModuleType] | None = None,
+        ports: Ports | None = None,
+        authenticate: Callable[[str], Actor] | None = None,
+    ) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.ids = ids
+        self.ports: Ports = ports or {}
+        self.registry = Registry(_bundled() if features is None else features)
+        self._authenticate = authenticate
+        self._known_tokens: dict[str, Actor] = {}
+        storage.open(self.entities)
+
+    @property
+    def entities(self) -> tuple[type[Any], ...]:
+        """All entities that are stored: the features' and the engine's own."""
+        return (*self.registry.entities.values(), Answer, Place)
+
+    # -- one message ------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        message: Message[R],
+        *,
+        actor: Actor = ANONYMOUS,
+        key: str | None = None,
+        origin: Origin = Origin(),  # noqa: B008  frozen
+    ) -> R:
+        """Carry out one message and give its answer; raises its refusal, and then nothing remains.
+
+        `key` is an idempotency key: within 24 h the same caller, key and content get the same
+        answer and one effect.
+        """
+        call = self.ready(Call(message, actor, origin, key))
+        run = self.answer if message.spec.is_query else self.run
+        return run([call])[0].result()
+
+    def ready(self, call: Call[R]) -> Call[R]:
+        """What comes before the unit of work: access, the key's form, and the slow preparation."""
+        self._admit(call)
+        if call.key is not None:
+            check_key(call.key, call.message)
+        step = self.registry.preparations.get(type(call.message))
+        if step is None:
+            return call
+        with self.storage.read() as reader:
+            ctx = Preparation(call.actor, call.origin, self.clock.now(), reader, self.ports)
+            return attrs.evolve(call, prepared=step(call.message, ctx))
+
+    def is_slow(self, message: Message[Any]) -> bool:
+        """Whether `ready` may take long, so that a door calls it from a pool of threads."""
+        return type(message) in self.registry.preparations
+
+    def _admit(self, call: Call[Any]) -> None:
+        access = call.message.spec.access
+        if call.actor.may(access):
+            return
+        if not call.actor.id and access is not Access.SYSTEM:
+            raise NotSignedIn
+        raise NotAllowed(needed=f"{access.value}s")
+
+    # -- many messages, one commit ----------------------------------------------------------------
+
+    def run(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        """Carry out commands that are ready: one commit for all, each under its own savepoint.
+
+        Never raises for a call. Who lost against another writer is tried again alone; when the
+        commit itself fails, each is. `Unavailable` is told to all, and nothing was done.
+        """
+        outcomes = self._run_once(calls)
+        return [
+            self._run_again(call) if isinstance(outcome.refusal, Conflict) else outcome
+            for call, outcome in zip(calls, outcomes, strict=True)
+        ]
+
+    def _run_again(self, call: Call[Any]) -> Outcome[Any]:
+        for _ in range(TRIES):
+            outcome = self._run_once([call])[0]
+            if not isinstance(outcome.refusal, Conflict):
+                return outcome
+        return Outcome(refusal=Unavailable(retry_after=1))
+
+    def _run_once(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        fresh: list[Fresh] = []
+        try:
+            with self.storage.write() as unit:
+                outcomes = [self._guarded(call, unit, fresh) for call in calls]
+                if fresh:
+                    unit.append(fresh)
+        except Unavailable as away:
+            return [Outcome(refusal=away) for _ in calls]
+        except Exception as failed:
+            if len(calls) > 1:
+                return [self._run_once([call])[0] for call in calls]
+            return [_failed(failed)]
+        return outcomes
+
+    def _guarded(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
+        mark = len(fresh)
+        try:
+            with unit.savepoint():
+                return self._carry_out(call, unit, fresh)
+        except Unavailable:
+            raise
+        except Exception as failed:
+            del fresh[mark:]
+            return _failed(failed)
+
+    def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
+        message, spec = call.message, call.message.spec
+        ctx = Context(
+            call.actor, call.origin, self.clock.now(), unit, fresh, self.ids, self.ports, call.prepared
+        )
+        if call.key is not None:
+            known = self._answered(call, ctx)
+            if known is not None:
+                return known
+        for kind, name in spec.touches:
+            for settle in self.registry.settlers.get(kind, ()):
+                settle(getattr(message, name), ctx)
+                self._react(ctx)
+        answer = self.registry.handlers[type(message)](message, ctx)
+        self._react(ctx)
+        if isinstance(answer, Refusal):
+            return Outcome(refusal=_declared(answer, spec.leaves, spec.wire))
+        if call.key is not None:
+            self._remember(call, ctx, answer)
+        return Outcome(answer=answer)
+
+    def _react(self, ctx: Context) -> None:
+        while emitted := ctx.take_emitted():
+            for event in emitted:
+                for reaction in self.registry.reactions.get(type(event), ()):
+                    reaction(event, ctx)
+
+    def _answered(self, call: Call[Any], ctx: Context) -> Outcome[Any] | None:
+        known = ctx.store.get(Answer, (call.actor.id, call.key))
+        if known is None or known.expires_at <= ctx.now:
+            return None
+        if known.fingerprint != fingerprint(call.message):
+            raise KeyReused
+        return Outcome(answer=codec.value_of(codec.loads(known.answer), call.message.spec.answers))
+
+    def _remember(self, call: Call[Any], ctx: Context, answer: Any) -> None:
+        former = ctx.store.get(Answer, (call.actor.id, call.key))
+        ctx.store.put(
+            Answer(
+                caller=call.actor.id,
+                key=call.key or "",
+                fingerprint=fingerprint(call.message),
+                answer=codec.dumps(codec.plain(answer)),
+                expires_at=ctx.now + KEPT,
+                version=former.version if former else 0,
+            )
+        )
+
+    # -- queries ----------------------------------------------------------------------------------
+
+    def answer(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        """Answer queries that are ready from one consistent view. Never raises for a call."""
+        try:
+            with self.storage.read() as reader:
+                return [self._ask(call, reader) for call in calls]
+        except Unavailable as away:
+            return [Outcome(refusal=away) for _ in calls]
+
+    def _ask(self, call: Call[Any], reader: Reader) -> Outcome[Any]:
+        ctx = QueryContext(call.actor, call.origin, self.clock.now(), reader, self.ports)
+        try:
+            return Outcome(answer=self.registry.handlers[type(call.message)](call.message, ctx))
+        except Unavailable:
+            raise
+        except Exception as failed:
+            return _failed(failed)
+
+    # -- who asks ---------------------------------------------------------------------------------
+
+    def authenticate(self, token: str) -> Actor:
+        """Who a token stands for; `NotSignedIn` if it is wrong, expired, or nothing vouches.
+
+        A verified token is remembered until it expires.
+        """
+        now = self.clock.now()
+        known = self._known_tokens.get(token)
+        if known is None:
+            known = self._look_at(token, now)
+            if len(self._known_tokens) >= REMEMBERED_TOKENS:
+                self._known_tokens.clear()
+            self._known_tokens[token] = known
+        if known.expires_at is not None and known.expires_at <= now:
+            raise NotSignedIn
+        return known
+
+    def _look_at(self, token: str, now: datetime) -> Actor:
+        if self._authenticate is not None:
+            return self._authenticate(token)
+        for look in self.registry.authenticators:
+            with self.storage.read() as reader:
+                actor: Actor = look(token, QueryContext(ANONYMOUS, Origin(), now, reader, self.ports))
+            return actor
+        raise NotSignedIn
+
+    # -- streams ----------------------------------------------------------------------------------
+
+    def subscribe(
+        self, stream: str, *, actor: Actor, after: int | None = None
+    ) -> Snapshot | list[Envelope]:
+        """Begin to watch a stream: what came after number `after`, or a snapshot.
+
+        A snapshot also where what came after it is no longer held or too much. One consistent view:
+        nothing lies between the snapshot and its number. Refuses whoever may not watch.
+        """
+        with self.storage.read() as reader:
+            self._guard(stream, actor, reader)
+            if after is not None:
+                missed = self._missed(stream, after, reader)
+                if missed is not None:
+                    return missed
+            return self._snapshot(stream, reader)
+
+    def may_watch(self, stream: str, *, actor: Actor) -> bool:
+        """Whether this actor may watch this stream now."""
+        try:
+            with self.storage.read() as reader:
+                self._guard(stream, actor, reader)
+        except Unavailable:
+            raise
+        except Refusal:
+            return False
+        return True
+
+    def snapshot(self, stream: str) -> Snapshot:
+        """The stored facts of a stream and its number, in one view; asks nobody's leave."""
+        with self.storage.read() as reader:
+            return self._snapshot(stream, reader)
+
+    def _guard(self, stream: str, actor: Actor, reader: Reader) -> None:
+        kind, key = split_stream(stream)
+        guard = self.registry.guards.get(kind)
+        if guard is None:
+            raise StreamNotFound(stream=stream[:100])
+        guard(key, QueryContext(actor, Origin(), self.clock.now(), reader, self.ports))
+
+    def _missed(self, stream: str, after: int, reader: Reader) -> list[Envelope] | None:
+        behind = reader.head(stream) - after
+        if not 0 <= behind <= RESUMED_AT_MOST:
+            return None
+        held = reader.read(stream, after, RESUMED_AT_MOST)
+        return held if len(held) == behind else None
+
+    def _snapshot(self, stream: str, reader: Reader) -> Snapshot:
+        kind, key = split_stream(stream)
+        ctx = QueryContext(SYSTEM, Origin(), self.clock.now(), reader, self.ports)
+        parts = self.registry.snapshots.get(kind, {})
+        made = {name: codec.plain(part(key, ctx)) for name, part in parts.items()}
+        return Snapshot(stream, reader.head(stream), ctx.now, made)
+
+    # -- what is due ------------------------------------------------------------------------------
+
+    def run_due(self, limit: int = 256) -> int:
+        """Execute what is due, at most `limit` deadlines, in one unit of work; how many there were.
+
+        Each takes effect once, however many workers call this. A refusal clears the deadline; a
+        fault is tried again later and parked in the end. Raises `Unavailable`.
+        """
+        fresh: list[Fresh] = []
+        with self.storage.write() as unit:
+            due = unit.claim(self.clock.now(), limit)
+            for deadline in due:
+                self._meet(deadline, unit, fresh)
+            if fresh:
+                unit.append(fresh)
+        return len(due)
+
+    def _meet(self, deadline: Deadline, unit: Unit, fresh: list[Fresh]) -> None:
+        mark = len(fresh)
+        try:
+            with unit.savepoint():
+                unit.unschedule(deadline.key)
+                message = self.registry.decode_message(
+                    deadline.wire, deadline.version, deadline.data
+                )
+                self._carry_out(Call(message, SYSTEM, Origin("worker")), unit, fresh)
+        except Unavailable:
+            raise
+        except Conflict as lost:
+            del fresh[mark:]
+            unit.schedule(after_fault(deadline, repr(lost), self.clock.now()))
+        except Refusal:
+            del fresh[mark:]
+            unit.unschedule(deadline.key)
+        except Exception as fault:  # noqa: BLE001  it is kept with the deadline, for an operator
+            del fresh[mark:]
+            unit.schedule(after_fault(deadline, repr(fault), self.clock.now()))
+
+    # -- who hears afterwards ---------------------------------------------------------------------
+
+    def run_subscribers(self, limit: int = 100) -> int:
+        """Let each subscriber hear what came since its place; how many events were heard.
+
+        At least once, in outbox order, each subscriber on its own: a fault of one is kept in its
+        place and holds back no other. One that is new hears what comes after its first turn.
+        """
+        return sum(self._turn(each, limit) for each in self.registry.subscriptions.values())
+
+    def _turn(self, one: Subscription, limit: int) -> int:
+        now = self.clock.now()
+        with self.storage.read() as reader:
+            place = reader.get(Place, one.name)
+            if place is None:
+                place = Place(id=one.name, position=reader.end(), seen_at=now, try_at=now)
+            elif place.parked or place.try_at > now:
+                return 0
+            ahead = reader.tail(place.position, limit)
+        heard, place = self._hear(one, place, ahead, now)
+        if ahead or place.version == 0:
+            with self.storage.write() as unit:
+                unit.put(place)
+        return heard
+
+    def _hear(
+        self, one: Subscription, place: Place, ahead: list[Envelope], now: datetime
+    ) -> tuple[int, Place]:
+        wires = {event.fact.wire for event in one.events}
+        heard = 0
+        for envelope in ahead:
+            if envelope.type in wires:
+                try:
+                    event = self.registry.decode_event(envelope.type, envelope.version, envelope.data)
+                    one.function(event, envelope, Outside(now, self.ports, self.execute))
+                except Exception as fault:  # noqa: BLE001  it is kept in the place, for an operator
+                    return heard, place.failed(repr(fault), now)
+                heard += 1
+            place = place.moved(envelope.position, envelope.recorded_at)
+        return heard, place
+
+    # -- what nobody needs any more ---------------------------------------------------------------
+
+    def sweep(self, *, retention: timedelta, limit: int = 500) -> int:
+        """Delete, at most `limit` of each kind, what is older than its time; how many there were.
+
+        The outbox keeps `retention`; a subscriber that has not seen what goes is parked first.
+        """
+        now = self.clock.now()
+        fresh: list[Fresh] = []
+        with self.storage.write() as unit:
+            ctx = Context(SYSTEM, Origin("worker"), now, unit, fresh, self.ids, self.ports)
+            self._park_late(unit, now - retention)
+            swept = unit.prune(now - retention, limit)
+            old = Find(Answer, where=(Between("expires_at", None, now),), limit=min(limit, 100))
+            for answer in unit.find(old).items:
+                swept += unit.delete(Answer, (answer.caller, answer.key))
+            for sweeper in self.registry.sweepers:
+                swept += sweeper(ctx, limit)
+            if fresh:
+                unit.append(fresh)
+        return swept
+
+    def _park_late(self, unit: Unit, horizon: datetime) -> None:
+        for name in self.registry.subscriptions:
+            place = unit.get(Place, name, hold=True)
+            if place is None or place.parked or place.seen_at >= horizon:
+                continue
+            ahead = unit.tail(place.position, 1)
+            if ahead and ahead[0].recorded_at < horizon:
+                unit.put(place.but(parked=True, error="it fell behind what is retained"))
+
+
+def _failed(failed: Exception) -> Outcome[Any]:
+    return Outcome(refusal=failed) if isinstance(failed, Refusal) else Outcome(fault=failed)
+
+
+def _declared(answer: Refusal, leaves: tuple[type[Refusal], ...], wire: str) -> Refusal:
+    if not isinstance(answer, leaves):
+        msg = f"«{wire}» returned {type(answer).__name__}: raise it, or declare leaves=[…]"
+        raise TypeError(msg)
+    return answer
+
+
+def _bundled() -> tuple[ModuleType, ...]:
+    from focusmate_core.features import BUNDLED
+
+    return BUNDLED

@@ -1,0 +1,1 @@
+"""The product: `BUNDLED` lists its features from the ground up."""
