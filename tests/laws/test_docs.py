@@ -1,0 +1,167 @@
+"""What the documentation shows runs, what it links to exists, and changes are told one by one."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path
+    for path in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/*.md")]
+    )
+}
+
+pytestmark = pytest.mark.checkout
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, the words after it, its text and the lines above the text."""
+
+    language: str
+    words: tuple[str, ...]
+    text: str
+    line: int
+
+
+def blocks_of(page: str) -> Iterator[Block]:
+    fence = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+    for found in fence.finditer(page):
+        language, *words = found[2].split() or [""]
+        yield Block(language, tuple(words), found[3], page[: found.start(3)].count("\n"))
+
+
+def program_of(page: str) -> str:
+    """The page's Python from top to bottom, each line under its number in the page.
+
+    Every block runs, but for those marked as a fragment (```` ```python fragment ````).
+    """
+    lines = [""] * (page.count("\n") + 1)
+    for block in blocks_of(page):
+        if block.language == "python" and "fragment" not in block.words:
+            for offset, line in enumerate(block.text.splitlines()):
+                lines[block.line + offset] = line
+    return "\n".join(lines)
+
+
+def _texts(language: str) -> list[tuple[str, Block]]:
+    return [
+        (name, block)
+        for name, path in PAGES.items()
+        for block in blocks_of(path.read_text(encoding="utf-8"))
+        if block.language == language
+    ]
+
+
+WITH_PROGRAMS = [name for name, path in PAGES.items() if program_of(path.read_text()).strip()]
+
+
+@pytest.mark.parametrize("name", WITH_PROGRAMS)
+def test_the_python_of_a_page_runs_from_top_to_bottom(name, tmp_path):
+    program = tmp_path / "page.py"
+    program.write_text(program_of(PAGES[name].read_text(encoding="utf-8")), encoding="utf-8")
+    command = [sys.executable, "-W", "error", "-I", str(program)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.replace(str(program), name)
+
+
+def test_every_block_that_is_no_program_can_at_least_be_read():
+    readers = {"python": ast.parse, "json": json.loads, "toml": tomllib.loads}
+    for language, read in readers.items():
+        for name, block in _texts(language):
+            try:
+                read(block.text)
+            except (SyntaxError, ValueError) as wrong:
+                pytest.fail(f"{name}, line {block.line + 1}: {wrong}")
+
+
+def _anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+def dead_links(path: Path) -> list[str]:
+    """The links of a page, to files or headings of the repository, that lead nowhere."""
+    text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", path.read_text(encoding="utf-8"))
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        found = (path.parent / target).resolve() if target else path
+        if not found.exists() or (anchor and anchor not in _anchors(found)):
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name):
+    assert dead_links(PAGES[name]) == []
+
+
+def test_every_make_target_that_a_page_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for name, path in PAGES.items():
+        named = set(re.findall(r"(?:`|^\$? ?)make ([a-z]+)", path.read_text(), re.MULTILINE))
+        assert named <= targets, name
+
+
+def test_no_page_says_where_it_was_written():
+    for name, path in PAGES.items():
+        found = re.findall(r"(?:/work|/tmp|/root|/home/\w+)/\S+", path.read_text())
+        assert found == [], name
+
+
+FRAGMENTS = [
+    path for path in sorted((ROOT / "docs/changelog").iterdir()) if path.name != "README.md"
+]
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_a_changelog_fragment_is_a_few_sentences_under_a_topic_and_a_kind(path):
+    kinds = "added|changed|fixed|removed|security"
+    assert re.fullmatch(rf"[a-z0-9]+(-[a-z0-9]+)*\.({kinds})\.md", path.name)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert 1 <= len(lines) <= 5
+    assert all(re.fullmatch(r"[^#\s].*[.!:]`?", line) for line in lines)
+
+
+PAGE = """# Title
+
+```python
+one = 1
+```
+
+```python fragment
+two = undefined
+```
+
+```python
+assert one == 1
+```
+
+[here](#title) and [nowhere](#titles) and [gone](gone.md) `[code](x.md)`
+"""
+
+
+def test_the_laws_see_the_blocks_and_the_links(tmp_path):
+    program = program_of(PAGE).splitlines()
+    assert {number: line for number, line in enumerate(program, 1) if line} == {
+        4: "one = 1",
+        12: "assert one == 1",
+    }
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    assert dead_links(page) == ["#titles", "gone.md"]
