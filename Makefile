@@ -53,10 +53,12 @@ clean: ## Forget the environment and what tools left behind
 
 # The locks are whole: with --no-deps there is nothing to resolve, and a third less to wait for.
 .venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@echo "installing what running needs (once)"
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/run.stamp
-	$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@echo "installing what development needs (once)"
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@

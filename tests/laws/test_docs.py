@@ -1,6 +1,7 @@
 """What the documentation shows runs, what it links to exists, and changes are told one by one."""
 
 import ast
+import inspect
 import json
 import re
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import attrs
 import pytest
+
+from focusmate_core import hookspecs
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -104,6 +107,30 @@ def dead_links(path: Path) -> list[str]:
         if not found.exists() or (anchor and anchor not in _anchors(found)):
             dead.append(link)
     return dead
+
+
+FOR_PLUGINS = ROOT / "docs/write-a-plugin.md"
+
+
+def undocumented(page: str, hooks: object) -> list[str]:
+    """The hooks whose name with its arguments, `open_storage(url)`, is not in the page."""
+    asked = {
+        f"{name}({', '.join(inspect.signature(hook).parameters)})"
+        for name, hook in vars(hooks).items()
+        if hasattr(hook, f"{hookspecs.GROUP}_spec")
+    }
+    return sorted(hook for hook in asked if f"`{hook}`" not in page)
+
+
+@pytest.mark.skipif(not FOR_PLUGINS.exists(), reason="the page for plugin authors is to come")
+def test_every_hook_is_in_the_page_for_plugin_authors_with_its_arguments():
+    assert undocumented(FOR_PLUGINS.read_text(encoding="utf-8"), hookspecs) == []
+
+
+def test_the_law_of_hooks_sees_what_is_missing():
+    missing = undocumented("`open_storage(url)`", hookspecs)
+    assert "register_features()" in missing
+    assert "open_storage(url)" not in missing
 
 
 @pytest.mark.parametrize("name", PAGES)
