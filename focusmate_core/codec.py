@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import attrs
 
+from focusmate_core.fields import Plain as PlainRule
 from focusmate_core.fields import (
     duration,
     duration_text,
@@ -20,7 +21,6 @@ from focusmate_core.fields import (
     instant_text,
     rule_of,
 )
-from focusmate_core.fields import Plain as PlainRule
 from focusmate_core.refusals import BadInput, FieldProblem, Malformed
 
 if TYPE_CHECKING:

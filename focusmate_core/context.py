@@ -112,7 +112,18 @@ class Store:
 class Context:
     """What a command's handler, a reaction or a settler may use in its unit of work."""
 
-    __slots__ = ("_emitted", "_fresh", "_ids", "_ports", "_unit", "actor", "now", "origin", "prepared", "store")
+    __slots__ = (
+        "_emitted",
+        "_fresh",
+        "_ids",
+        "_ports",
+        "_unit",
+        "actor",
+        "now",
+        "origin",
+        "prepared",
+        "store",
+    )
 
     def __init__(
         self,
@@ -149,7 +160,9 @@ class Context:
         fact = event.fact
         data = codec.dumps(codec.plain(event))
         for stream in (to,) if isinstance(to, str) else to:
-            self._fresh.append(Fresh(stream, fact.wire, fact.version, at or self.now, self.now, data))
+            self._fresh.append(
+                Fresh(stream, fact.wire, fact.version, at or self.now, self.now, data)
+            )
         self._emitted.append(event)
 
     def schedule(self, key: str, due_at: datetime, message: Command[Any]) -> None:
@@ -173,9 +186,7 @@ class Outside:
 
     __slots__ = ("_execute", "_ports", "now")
 
-    def __init__(
-        self, now: datetime, ports: Ports, execute: Callable[..., Any]
-    ) -> None:
+    def __init__(self, now: datetime, ports: Ports, execute: Callable[..., Any]) -> None:
         self.now = now
         self._ports = ports
         self._execute = execute

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from focusmate_core import codec
-from focusmate_core.context import Context, Outside, Ports, Preparation, QueryContext
+from focusmate_core.calls import Call, Outcome
+from focusmate_core.context import Context, Ports, Preparation, QueryContext
 from focusmate_core.deadlines import Deadline, after_fault
 from focusmate_core.finding import Between, Find
 from focusmate_core.idempotency import KEPT, Answer, check_key, fingerprint
@@ -22,7 +23,7 @@ from focusmate_core.messages import (
     Message,
     Origin,
 )
-from focusmate_core.outbox import Envelope, Fresh, split_stream
+from focusmate_core.outbox import Envelope, Fresh
 from focusmate_core.ports.clock import Clock
 from focusmate_core.ports.ids import Ids
 from focusmate_core.ports.storage import Reader, Storage, Unit
@@ -32,57 +33,17 @@ from focusmate_core.refusals import (
     NotAllowed,
     NotSignedIn,
     Refusal,
-    StreamNotFound,
     Unavailable,
 )
-from focusmate_core.registry import Registry, Subscription
-from focusmate_core.subscriptions import Place
+from focusmate_core.registry import Registry
+from focusmate_core.streams import Snapshot, Streams
+from focusmate_core.subscriptions import Place, Turns, park_late
 
 R = TypeVar("R")
 
 TRIES = 10
 """How often a message is tried again when somebody else changed what it read."""
-RESUMED_AT_MOST = 1000
-"""How many events a reader is given to catch up; beyond it a snapshot is quicker."""
 REMEMBERED_TOKENS = 10_000
-
-
-@attrs.frozen
-class Call(Generic[R]):
-    """One message on its way: who sends it, from where, under which idempotency key."""
-
-    message: Message[R]
-    actor: Actor = ANONYMOUS
-    origin: Origin = Origin()
-    key: str | None = None
-    prepared: Any = None
-
-
-@attrs.frozen
-class Outcome(Generic[R]):
-    """What became of a call: an answer, a refusal, or a fault, which is a bug."""
-
-    answer: R | None = None
-    refusal: Refusal | None = None
-    fault: Exception | None = None
-
-    def result(self) -> R:
-        """The answer; raises the refusal or the fault."""
-        if self.refusal is not None:
-            raise self.refusal
-        if self.fault is not None:
-            raise self.fault
-        return self.answer  # type: ignore[return-value]  # None is an answer where R is None
-
-
-@attrs.frozen
-class Snapshot:
-    """The stored facts of a stream after its event `seq`; `parts` is plain data by part."""
-
-    stream: str
-    seq: int
-    now: datetime
-    parts: dict[str, Any]
 
 
 class Engine:
@@ -109,6 +70,7 @@ class Engine:
         self.registry = Registry(_bundled() if features is None else features)
         self._authenticate = authenticate
         self._known_tokens: dict[str, Actor] = {}
+        self._streams = Streams(storage, self.registry, clock, self.ports)
         storage.open(self.entities)
 
     @property
@@ -124,16 +86,23 @@ class Engine:
         *,
         actor: Actor = ANONYMOUS,
         key: str | None = None,
-        origin: Origin = Origin(),  # noqa: B008  frozen
+        origin: Origin = Origin(),
     ) -> R:
         """Carry out one message and give its answer; raises its refusal, and then nothing remains.
 
         `key` is an idempotency key: within 24 h the same caller, key and content get the same
         answer and one effect.
         """
-        call = self.ready(Call(message, actor, origin, key))
-        run = self.answer if message.spec.is_query else self.run
-        return run([call])[0].result()
+        return self.outcome(Call(message, actor, origin, key)).result()
+
+    def outcome(self, call: Call[R]) -> Outcome[R]:
+        """What becomes of one call, prepared and run alone; never raises for it."""
+        try:
+            ready = self.ready(call)
+        except Exception as failed:
+            return Outcome.of(failed)
+        run = self.answer if call.message.spec.is_query else self.run
+        return run([ready])[0]
 
     def ready(self, call: Call[R]) -> Call[R]:
         """What comes before the unit of work: access, the key's form, and the slow preparation."""
@@ -192,7 +161,7 @@ class Engine:
         except Exception as failed:
             if len(calls) > 1:
                 return [self._run_once([call])[0] for call in calls]
-            return [_failed(failed)]
+            return [Outcome.of(failed)]
         return outcomes
 
     def _guarded(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
@@ -204,12 +173,19 @@ class Engine:
             raise
         except Exception as failed:
             del fresh[mark:]
-            return _failed(failed)
+            return Outcome.of(failed)
 
     def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
         message, spec = call.message, call.message.spec
         ctx = Context(
-            call.actor, call.origin, self.clock.now(), unit, fresh, self.ids, self.ports, call.prepared
+            call.actor,
+            call.origin,
+            self.clock.now(),
+            unit,
+            fresh,
+            self.ids,
+            self.ports,
+            call.prepared,
         )
         if call.key is not None:
             known = self._answered(call, ctx)
@@ -271,7 +247,7 @@ class Engine:
         except Unavailable:
             raise
         except Exception as failed:
-            return _failed(failed)
+            return Outcome.of(failed)
 
     # -- who asks ---------------------------------------------------------------------------------
 
@@ -296,7 +272,9 @@ class Engine:
             return self._authenticate(token)
         for look in self.registry.authenticators:
             with self.storage.read() as reader:
-                actor: Actor = look(token, QueryContext(ANONYMOUS, Origin(), now, reader, self.ports))
+                actor: Actor = look(
+                    token, QueryContext(ANONYMOUS, Origin(), now, reader, self.ports)
+                )
             return actor
         raise NotSignedIn
 
@@ -310,50 +288,15 @@ class Engine:
         A snapshot also where what came after it is no longer held or too much. One consistent view:
         nothing lies between the snapshot and its number. Refuses whoever may not watch.
         """
-        with self.storage.read() as reader:
-            self._guard(stream, actor, reader)
-            if after is not None:
-                missed = self._missed(stream, after, reader)
-                if missed is not None:
-                    return missed
-            return self._snapshot(stream, reader)
+        return self._streams.subscribe(stream, actor=actor, after=after)
 
     def may_watch(self, stream: str, *, actor: Actor) -> bool:
         """Whether this actor may watch this stream now."""
-        try:
-            with self.storage.read() as reader:
-                self._guard(stream, actor, reader)
-        except Unavailable:
-            raise
-        except Refusal:
-            return False
-        return True
+        return self._streams.may_watch(stream, actor=actor)
 
     def snapshot(self, stream: str) -> Snapshot:
         """The stored facts of a stream and its number, in one view; asks nobody's leave."""
-        with self.storage.read() as reader:
-            return self._snapshot(stream, reader)
-
-    def _guard(self, stream: str, actor: Actor, reader: Reader) -> None:
-        kind, key = split_stream(stream)
-        guard = self.registry.guards.get(kind)
-        if guard is None:
-            raise StreamNotFound(stream=stream[:100])
-        guard(key, QueryContext(actor, Origin(), self.clock.now(), reader, self.ports))
-
-    def _missed(self, stream: str, after: int, reader: Reader) -> list[Envelope] | None:
-        behind = reader.head(stream) - after
-        if not 0 <= behind <= RESUMED_AT_MOST:
-            return None
-        held = reader.read(stream, after, RESUMED_AT_MOST)
-        return held if len(held) == behind else None
-
-    def _snapshot(self, stream: str, reader: Reader) -> Snapshot:
-        kind, key = split_stream(stream)
-        ctx = QueryContext(SYSTEM, Origin(), self.clock.now(), reader, self.ports)
-        parts = self.registry.snapshots.get(kind, {})
-        made = {name: codec.plain(part(key, ctx)) for name, part in parts.items()}
-        return Snapshot(stream, reader.head(stream), ctx.now, made)
+        return self._streams.snapshot(stream)
 
     # -- what is due ------------------------------------------------------------------------------
 
@@ -393,46 +336,14 @@ class Engine:
             del fresh[mark:]
             unit.schedule(after_fault(deadline, repr(fault), self.clock.now()))
 
-    # -- who hears afterwards ---------------------------------------------------------------------
-
     def run_subscribers(self, limit: int = 100) -> int:
         """Let each subscriber hear what came since its place; how many events were heard.
 
         At least once, in outbox order, each subscriber on its own: a fault of one is kept in its
         place and holds back no other. One that is new hears what comes after its first turn.
         """
-        return sum(self._turn(each, limit) for each in self.registry.subscriptions.values())
-
-    def _turn(self, one: Subscription, limit: int) -> int:
-        now = self.clock.now()
-        with self.storage.read() as reader:
-            place = reader.get(Place, one.name)
-            if place is None:
-                place = Place(id=one.name, position=reader.end(), seen_at=now, try_at=now)
-            elif place.parked or place.try_at > now:
-                return 0
-            ahead = reader.tail(place.position, limit)
-        heard, place = self._hear(one, place, ahead, now)
-        if ahead or place.version == 0:
-            with self.storage.write() as unit:
-                unit.put(place)
-        return heard
-
-    def _hear(
-        self, one: Subscription, place: Place, ahead: list[Envelope], now: datetime
-    ) -> tuple[int, Place]:
-        wires = {event.fact.wire for event in one.events}
-        heard = 0
-        for envelope in ahead:
-            if envelope.type in wires:
-                try:
-                    event = self.registry.decode_event(envelope.type, envelope.version, envelope.data)
-                    one.function(event, envelope, Outside(now, self.ports, self.execute))
-                except Exception as fault:  # noqa: BLE001  it is kept in the place, for an operator
-                    return heard, place.failed(repr(fault), now)
-                heard += 1
-            place = place.moved(envelope.position, envelope.recorded_at)
-        return heard, place
+        turns = Turns(self.storage, self.registry, self.clock, self.ports, self.execute)
+        return sum(turns.take(each, limit) for each in self.registry.subscriptions.values())
 
     # -- what nobody needs any more ---------------------------------------------------------------
 
@@ -445,7 +356,7 @@ class Engine:
         fresh: list[Fresh] = []
         with self.storage.write() as unit:
             ctx = Context(SYSTEM, Origin("worker"), now, unit, fresh, self.ids, self.ports)
-            self._park_late(unit, now - retention)
+            park_late(unit, self.registry.subscriptions, now - retention)
             swept = unit.prune(now - retention, limit)
             old = Find(Answer, where=(Between("expires_at", None, now),), limit=min(limit, 100))
             for answer in unit.find(old).items:
@@ -455,19 +366,6 @@ class Engine:
             if fresh:
                 unit.append(fresh)
         return swept
-
-    def _park_late(self, unit: Unit, horizon: datetime) -> None:
-        for name in self.registry.subscriptions:
-            place = unit.get(Place, name, hold=True)
-            if place is None or place.parked or place.seen_at >= horizon:
-                continue
-            ahead = unit.tail(place.position, 1)
-            if ahead and ahead[0].recorded_at < horizon:
-                unit.put(place.but(parked=True, error="it fell behind what is retained"))
-
-
-def _failed(failed: Exception) -> Outcome[Any]:
-    return Outcome(refusal=failed) if isinstance(failed, Refusal) else Outcome(fault=failed)
 
 
 def _declared(answer: Refusal, leaves: tuple[type[Refusal], ...], wire: str) -> Refusal:

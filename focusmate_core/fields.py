@@ -18,7 +18,8 @@ Schema = dict[str, Any]
 
 class Rule:
     """What a field may hold: `clean` gives the value to keep or raises ValueError saying what is
-    asked for, `schema` is the same in JSON Schema. Cleaning twice is cleaning once."""
+    asked for, `schema` is the same in JSON Schema. Cleaning twice is cleaning once.
+    """
 
     secret: bool = False
 

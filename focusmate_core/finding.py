@@ -77,7 +77,11 @@ class Find(Generic[E]):
 
     def start(self) -> tuple[Any, ...] | None:
         """The sort values after which the page begins; None for the first page."""
-        return None if self.after is None else read_cursor(self.entity.declared, self.sort_fields, self.after)
+        return (
+            None
+            if self.after is None
+            else read_cursor(self.entity.declared, self.sort_fields, self.after)
+        )
 
     def next_of(self, last: E) -> str:
         """The cursor after the last thing of a page."""
@@ -92,7 +96,7 @@ class Page(Generic[E_co]):
     next: str | None
 
 
-class NoIndex(Exception):  # noqa: N818  it says what is the case
+class NoIndex(Exception):
     """No declared index serves this find: it would be slow in production, so it is refused."""
 
 

@@ -17,6 +17,7 @@ from focusmate_core.refusals import Refusal
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 C = TypeVar("C", bound=type)
+V = TypeVar("V", bound="Value")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,6 +40,14 @@ class Value:
     def but(self, **changes: Any) -> Self:
         """The same value with some fields changed."""
         return attrs.evolve(self, **changes)  # type: ignore[misc]  # subclasses are attrs classes
+
+
+def view_of(cls: type[V], source: Any, **more: Any) -> V:
+    """A view made of the source's fields of the same names, and of `more`."""
+    for field in cls.__attrs_attrs__:  # type: ignore[attr-defined]
+        if field.name not in more:
+            more[field.name] = getattr(source, field.name)
+    return cls(**more)
 
 
 class Message(Value, Generic[R_co]):
@@ -152,7 +161,9 @@ def command(
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-def query(wire: str, *, access: Access = Access.SIGNED_IN, secret: bool = False) -> Callable[[C], C]:
+def query(
+    wire: str, *, access: Access = Access.SIGNED_IN, secret: bool = False
+) -> Callable[[C], C]:
     """Make a query class under a wire name."""
     return _request(wire, is_query=True, access=access, secret=secret)
 

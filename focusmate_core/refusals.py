@@ -44,7 +44,7 @@ class Kind(enum.Enum):
     UNAVAILABLE = "unavailable"
 
 
-class Refusal(Exception):  # noqa: N818  it says what is the case, and is as often returned as raised
+class Refusal(Exception):
     """A message was understood and is not carried out: raised, nothing of it remains."""
 
     code: ClassVar[str]

@@ -18,7 +18,7 @@ from focusmate_core.refusals import Refusal, UnknownMessage
 Function = Callable[..., Any]
 
 
-class BadFeature(Exception):  # noqa: N818  it says what is the case
+class BadFeature(Exception):
     """A feature contradicts itself or another; the text names both and what to change."""
 
 

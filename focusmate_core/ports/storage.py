@@ -35,7 +35,8 @@ class Reader(Protocol):
 
 class Unit(Reader, Protocol):
     """One unit of work. `put` inserts version 0, updates the version read, else `Conflict`; it
-    returns what is stored. `append` numbers events without gaps. `claim` locks what is due."""
+    returns what is stored. `append` numbers events without gaps. `claim` locks what is due.
+    """
 
     def put(self, thing: E) -> E: ...
     def delete(self, entity: type[Entity], key: Any) -> bool: ...

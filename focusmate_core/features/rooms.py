@@ -1,0 +1,258 @@
+"""Rooms: places where people focus together, opened and closed by their host."""
+
+import enum
+from datetime import datetime
+from typing import Annotated
+
+from focusmate_core.context import Context, QueryContext
+from focusmate_core.entities import Entity, entity
+from focusmate_core.features.plans import Plan
+from focusmate_core.fields import Id, Text, Whole
+from focusmate_core.messages import (
+    Command,
+    Event,
+    Query,
+    Value,
+    applies,
+    command,
+    event,
+    handler,
+    query,
+    snapshot,
+    view,
+    view_of,
+)
+from focusmate_core.outbox import stream_of
+from focusmate_core.refusals import Kind, NotAllowed, Refusal, refusal
+
+# -- nouns ----------------------------------------------------------------------------------------
+
+
+class Control(enum.Enum):
+    """Who controls a room's timer."""
+
+    HOST = "host"
+    EVERYONE = "everyone"
+
+
+@entity("rooms", index=[("is_open", "opened_at")], search=("name", "description"))
+class Room(Entity):
+    """A place to focus together; `seated` people have a seat in it now."""
+
+    id: str
+    name: str
+    description: str
+    host_id: str
+    control: Control
+    capacity: int | None
+    plan: Plan
+    seated: int
+    is_open: bool
+    opened_at: datetime
+    closed_at: datetime | None = None
+    version: int = 0
+
+    def seat_one(self) -> "Room":
+        """The room with one more person in it; `RoomIsFull` above the capacity."""
+        if self.capacity is not None and self.seated >= self.capacity:
+            raise RoomIsFull(capacity=self.capacity)
+        return self.but(seated=self.seated + 1)
+
+    def close(self, now: datetime) -> "Room":
+        """The room closed and empty."""
+        return self.but(is_open=False, closed_at=now, seated=0)
+
+
+@view
+class RoomView(Value):
+    """A room as anyone signed in may see it."""
+
+    id: Id
+    name: str
+    description: str
+    host_id: str
+    control: Control
+    capacity: int | None
+    plan: Plan
+    seated: int
+    is_open: bool
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+def shown(room: Room) -> RoomView:
+    """The view of a room."""
+    return view_of(RoomView, room)
+
+
+def room_stream(room_id: str) -> str:
+    """The stream of all that happens in a room."""
+    return stream_of("room", room_id)
+
+
+PUBLIC = stream_of("public")
+"""The stream of what happens to public rooms: opened and closed, never joins."""
+
+# -- facts ----------------------------------------------------------------------------------------
+
+
+@event("rooms.opened")
+class RoomOpened(Event):
+    """A room is open from now on."""
+
+    room: RoomView
+
+
+@event("rooms.closed")
+class RoomClosed(Event):
+    """The room is over; nobody is in it any more."""
+
+    room_id: str
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+@refusal(
+    "rooms.not_found",
+    "There is no such room; look at the list of public rooms.",
+    kind=Kind.NOT_FOUND,
+)
+class RoomNotFound(Refusal):
+    """No room has this id, or none that the caller may know of."""
+
+
+@refusal(
+    "rooms.full",
+    "All {capacity} seats are taken; wait until somebody leaves, or open a room of your own.",
+    kind=Kind.IMPOSSIBLE,
+)
+class RoomIsFull(Refusal):
+    """As many people are in as the room seats."""
+
+    capacity: int
+
+
+@refusal(
+    "rooms.closed",
+    "The room was closed; open another, or join one of the public rooms.",
+    kind=Kind.IMPOSSIBLE,
+)
+class RoomIsClosed(Refusal):
+    """Nothing happens in a closed room any more."""
+
+
+# -- for the features above -----------------------------------------------------------------------
+
+
+def known_room(room_id: str, ctx: Context | QueryContext) -> Room:
+    """The room, open or closed; `RoomNotFound`."""
+    room = ctx.store.get(Room, room_id)
+    if room is None:
+        raise RoomNotFound
+    return room
+
+
+def held_room(room_id: str, ctx: Context) -> Room:
+    """The open room, locked until the unit of work ends; `RoomNotFound`, `RoomIsClosed`."""
+    room = ctx.store.get(Room, room_id, hold=True)
+    if room is None:
+        raise RoomNotFound
+    if not room.is_open:
+        raise RoomIsClosed
+    return room
+
+
+# -- open and close -------------------------------------------------------------------------------
+
+
+@command("rooms.open")
+class OpenRoom(Command[RoomView]):
+    """Open a room and sit down in it; who opens it is its host."""
+
+    name: Annotated[str, Text(1, 80)]
+    description: Annotated[str, Text(0, 2000, lines=True)] = ""
+    capacity: Annotated[int, Whole(2, 1000)] | None = None
+    control: Control = Control.HOST
+    plan: Plan = Plan()
+
+
+@handler
+def open_room(ask: OpenRoom, ctx: Context) -> RoomView:
+    """Gives the room; its host sits in it."""
+    room = ctx.store.put(
+        Room(
+            id=ctx.new_id(),
+            name=ask.name,
+            description=ask.description,
+            host_id=ctx.actor.id,
+            control=ask.control,
+            capacity=ask.capacity,
+            plan=ask.plan,
+            seated=1,
+            is_open=True,
+            opened_at=ctx.now,
+        )
+    )
+    ctx.emit(RoomOpened(room=shown(room)), to=(room_stream(room.id), PUBLIC))
+    return shown(room)
+
+
+@command("rooms.close", touches={"room": "room_id"})
+class CloseRoom(Command[RoomView]):
+    """Close a room for good; its timer stops. Closing twice is closing once."""
+
+    room_id: Id
+
+
+@handler
+def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
+    """Refuses `RoomNotFound`, and `NotAllowed` to whoever is neither host nor moderator."""
+    room = ctx.store.get(Room, ask.room_id, hold=True)
+    if room is None:
+        raise RoomNotFound
+    if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
+        raise NotAllowed(needed="the room's host or a moderator")
+    if not room.is_open:
+        return shown(room)
+    room = ctx.store.put(room.close(ctx.now))
+    ctx.emit(RoomClosed(room_id=room.id), to=(room_stream(room.id), PUBLIC))
+    return shown(room)
+
+
+# -- look -----------------------------------------------------------------------------------------
+
+
+@query("rooms.by_id")
+class RoomById(Query[RoomView]):
+    """A room, open or closed."""
+
+    room_id: Id
+
+
+@handler
+def room_by_id(ask: RoomById, ctx: QueryContext) -> RoomView:
+    """Refuses `RoomNotFound`."""
+    return shown(known_room(ask.room_id, ctx))
+
+
+# -- the stream room:<id> -------------------------------------------------------------------------
+
+
+@snapshot("room", "room")
+def room_part(room_id: str, ctx: QueryContext) -> RoomView | None:
+    """The room itself; None before there is one."""
+    room = ctx.store.get(Room, room_id)
+    return shown(room) if room else None
+
+
+@applies(RoomOpened, part="room")
+def room_opened(_: RoomView | None, fact: RoomOpened, _at: datetime) -> RoomView:
+    """The room as it was opened."""
+    return fact.room
+
+
+@applies(RoomClosed, part="room")
+def room_closed(room: RoomView, _: RoomClosed, at: datetime) -> RoomView:
+    """Closed and empty."""
+    return room.but(is_open=False, closed_at=at, seated=0)

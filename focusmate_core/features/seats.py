@@ -1,0 +1,216 @@
+"""Seats: who is in a room; joining takes one, leaving gives it back, never more than there are."""
+
+from datetime import datetime
+
+from focusmate_core.context import Context, QueryContext
+from focusmate_core.entities import Entity, entity
+from focusmate_core.features.rooms import (
+    Control,
+    Room,
+    RoomClosed,
+    RoomOpened,
+    RoomView,
+    held_room,
+    room_stream,
+    shown,
+)
+from focusmate_core.fields import Id
+from focusmate_core.finding import Find, Is
+from focusmate_core.messages import (
+    Command,
+    Event,
+    Value,
+    applies,
+    command,
+    event,
+    handler,
+    reacts,
+    snapshot,
+    view,
+    watches,
+)
+from focusmate_core.refusals import Kind, NotAllowed, NotSignedIn, Refusal, StreamNotFound, refusal
+
+# -- nouns ----------------------------------------------------------------------------------------
+
+
+@entity("seats", key=("room_id", "person_id"))
+class Seat(Entity):
+    """Somebody's place in a room. It outlives the closing: who was there may read the end."""
+
+    room_id: str
+    person_id: str
+    since: datetime
+    version: int = 0
+
+
+@view
+class SeatView(Value):
+    """Who sits in a room, and since when."""
+
+    person_id: str
+    since: datetime
+
+
+# -- facts ----------------------------------------------------------------------------------------
+
+
+@event("rooms.joined")
+class RoomJoined(Event):
+    """Somebody sat down; `seated` counts the people in the room then."""
+
+    room_id: str
+    person_id: str
+    seated: int
+
+
+@event("rooms.left", ends_watching="person_id")
+class RoomLeft(Event):
+    """Somebody gave up the seat; `seated` counts the people in the room then."""
+
+    room_id: str
+    person_id: str
+    seated: int
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+@refusal("rooms.not_in_it", "You are not in this room; join it first.", kind=Kind.NOT_ALLOWED)
+class NotInRoom(Refusal):
+    """Only who has a seat in the room may do this."""
+
+
+# -- for the features above -----------------------------------------------------------------------
+
+
+def check_seat(room: Room, ctx: Context | QueryContext) -> None:
+    """Refuse whoever does not sit in the room: `NotInRoom`."""
+    if ctx.store.get(Seat, (room.id, ctx.actor.id)) is None:
+        raise NotInRoom
+
+
+def check_control(room: Room, ctx: Context) -> None:
+    """Refuse whoever may not control the room's timer: `NotAllowed`, `NotInRoom`."""
+    if ctx.actor.id == room.host_id:
+        return
+    check_seat(room, ctx)
+    if room.control is Control.HOST:
+        raise NotAllowed(needed="the room's host")
+
+
+# -- join and leave -------------------------------------------------------------------------------
+
+
+def _sit_down(room: Room | RoomView, person_id: str, ctx: Context) -> None:
+    ctx.store.put(Seat(room_id=room.id, person_id=person_id, since=ctx.now))
+    joined = RoomJoined(room_id=room.id, person_id=person_id, seated=room.seated)
+    ctx.emit(joined, to=room_stream(room.id))
+
+
+@reacts(to=RoomOpened)
+def seat_the_host(fact: RoomOpened, ctx: Context) -> None:
+    """Who opens a room sits in it: the room counts its host from the beginning."""
+    _sit_down(fact.room, fact.room.host_id, ctx)
+
+
+@command("rooms.join", touches={"room": "room_id"})
+class JoinRoom(Command[RoomView]):
+    """Sit down in a room; joining twice is joining once."""
+
+    room_id: Id
+
+
+@handler
+def join_room(ask: JoinRoom, ctx: Context) -> RoomView:
+    """Refuses `RoomNotFound`, `RoomIsClosed`, `RoomIsFull`."""
+    room = held_room(ask.room_id, ctx)
+    if ctx.store.get(Seat, (room.id, ctx.actor.id)) is not None:
+        return shown(room)
+    room = ctx.store.put(room.seat_one())
+    _sit_down(room, ctx.actor.id, ctx)
+    return shown(room)
+
+
+@command("rooms.leave", touches={"room": "room_id"})
+class LeaveRoom(Command[RoomView]):
+    """Give up one's seat; leaving twice is leaving once. A host who leaves remains the host."""
+
+    room_id: Id
+
+
+@handler
+def leave_room(ask: LeaveRoom, ctx: Context) -> RoomView:
+    """Refuses `RoomNotFound`, `RoomIsClosed`."""
+    room = held_room(ask.room_id, ctx)
+    if not ctx.store.delete(Seat, (room.id, ctx.actor.id)):
+        return shown(room)
+    room = ctx.store.put(room.but(seated=room.seated - 1))
+    left = RoomLeft(room_id=room.id, person_id=ctx.actor.id, seated=room.seated)
+    ctx.emit(left, to=room_stream(room.id))
+    return shown(room)
+
+
+# -- the stream room:<id> -------------------------------------------------------------------------
+
+
+@watches("room")
+def only_who_sits_there(room_id: str, ctx: QueryContext) -> None:
+    """A room's stream is for the people in it."""
+    if not ctx.actor.id:
+        raise NotSignedIn
+    room = ctx.store.get(Room, room_id)
+    if room is None:
+        raise StreamNotFound(stream=room_stream(room_id)[:100])
+    check_seat(room, ctx)
+
+
+@snapshot("room", "seats")
+def seats_part(room_id: str, ctx: QueryContext) -> tuple[SeatView, ...]:
+    """Who sits there, by id; nobody once it is closed."""
+    room = ctx.store.get(Room, room_id)
+    seats: list[SeatView] = []
+    cursor = None
+    while room and room.is_open:
+        where = (Is("room_id", room_id),)
+        page = ctx.store.find(Find(Seat, where=where, limit=1000, after=cursor))
+        seats += [SeatView(person_id=seat.person_id, since=seat.since) for seat in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    return tuple(seats)
+
+
+@applies(RoomJoined, part="room")
+def room_joined(room: RoomView, fact: RoomJoined, _at: datetime) -> RoomView:
+    """One more in it."""
+    return room.but(seated=fact.seated)
+
+
+@applies(RoomLeft, part="room")
+def room_left(room: RoomView, fact: RoomLeft, _at: datetime) -> RoomView:
+    """One less in it."""
+    return room.but(seated=fact.seated)
+
+
+@applies(RoomJoined, part="seats")
+def seat_taken(seats: tuple[SeatView, ...], fact: RoomJoined, at: datetime) -> tuple[SeatView, ...]:
+    """The seats with one more, by id."""
+    more = (*seats, SeatView(person_id=fact.person_id, since=at))
+    return tuple(sorted(more, key=lambda seat: seat.person_id))
+
+
+@applies(RoomLeft, part="seats")
+def seat_given_up(
+    seats: tuple[SeatView, ...], fact: RoomLeft, _at: datetime
+) -> tuple[SeatView, ...]:
+    """The seats without that person's."""
+    return tuple(seat for seat in seats if seat.person_id != fact.person_id)
+
+
+@applies(RoomClosed, part="seats")
+def seats_emptied(
+    _: tuple[SeatView, ...], _fact: RoomClosed, _at: datetime
+) -> tuple[SeatView, ...]:
+    """Nobody is left."""
+    return ()
