@@ -49,13 +49,21 @@ class Between:
 Condition = Is | Among | Between
 
 
+def _conditions(given: Iterable[Condition]) -> tuple[Condition, ...]:
+    return tuple(given)
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
 @attrs.frozen
 class Find(Generic[E]):
     """One question to a storage: conditions, order, words, and which page."""
 
     entity: type[E]
-    where: tuple[Condition, ...] = attrs.field(default=(), converter=tuple)
-    order: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    where: tuple[Condition, ...] = attrs.field(default=(), converter=_conditions)
+    order: tuple[str, ...] = attrs.field(default=(), converter=_names)
     """Fields, all ascending or all with a leading `-`; the key, same direction, breaks ties.
     Ordering by an optional field puts None first when ascending, last when descending."""
     words: str | None = None
