@@ -1,0 +1,175 @@
+"""A shelf: the table of one entity, with its statements and the way of its things in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, cast
+
+import attrs
+from sqlalchemy import Select, Table, delete, select, tuple_, update
+from sqlalchemy.engine import Dialect
+
+from focusmate_core.entities import Entity
+from focusmate_core.refusals import Conflict
+from focusmate_sqlalchemy.driver import Line
+from focusmate_sqlalchemy.kinds import Kind, kind_of
+from focusmate_sqlalchemy.shapes import Shape, inserting, mark, portions
+from focusmate_sqlalchemy.words import Words
+
+E = TypeVar("E", bound=Entity)
+_MOST_KEYS = 64
+
+
+class Shelf(Generic[E]):
+    """One entity as this storage keeps it; made once, used by every unit of work."""
+
+    def __init__(
+        self, entity: type[E], table: Table, words: Table | None, dialect: Dialect
+    ) -> None:
+        self.entity, self.table, self.dialect = entity, table, dialect
+        self.declared = entity.declared
+        self.kinds: dict[str, Kind] = {c.name: kind_of(c) for c in self.declared.columns}
+        self.words = None if words is None else Words(self.declared, words, dialect)
+        names = tuple(self.kinds)
+        self._names = names
+        self._aliases = tuple(field.alias for field in attrs.fields(cast("Any", entity)))
+        self._values = attrgetter(*names)
+        ins = [(i, kind.way_in) for i, kind in enumerate(self.kinds.values())]
+        outs = [(i, kind.way_out) for i, kind in enumerate(self.kinds.values())]
+        self._ins = [(i, way) for i, way in ins if way]
+        self._outs = [(i, way) for i, way in outs if way]
+        self._key_ins = [self.kinds[name].way_in for name in self.declared.key]
+        self._plain_key = not any(self._key_ins)
+        self._version_at = names.index("version")
+        self._key_at = [names.index(name) for name in self.declared.key]
+        self._many: dict[int, Shape] = {}
+
+    def get(self, line: Line, key: Any, *, hold: bool) -> E | None:
+        shape = self._get_held if hold else self._get
+        rows = line.rows(shape.sql, self.key_values(key))
+        return self.thing(rows[0]) if rows else None
+
+    def get_many(self, line: Line, keys: Sequence[Any]) -> dict[Any, E]:
+        asked = {self.declared.key_from(key): key for key in keys}
+        todo = list(asked)
+        found: dict[Any, E] = {}
+        for count in portions(len(todo), _MOST_KEYS):
+            some, todo = todo[:count], todo[count:]
+            values = [value for key in some for value in self.key_values(key)]
+            for row in line.rows(self._get_several(count).sql, values):
+                thing = self.thing(row)
+                found[asked[self.declared.key_of(thing)]] = thing
+        return found
+
+    def put(self, line: Line, thing: E) -> E:
+        values = list(self._values(thing))
+        version: int = values[self._version_at]
+        values[self._version_at] = version + 1
+        stored = self.entity(**dict(zip(self._aliases, values, strict=True)))
+        for at, way in self._ins:
+            if values[at] is not None:
+                values[at] = way(values[at])
+        if version == 0:
+            self._insert_row(line, values)
+        else:
+            self._update_row(line, values, version)
+        if self.words is not None:
+            self.words.keep(line, thing, [values[at] for at in self._key_at], is_new=version == 0)
+        return stored
+
+    def delete(self, line: Line, key: Any) -> bool:
+        values = self.key_values(key)
+        if self.words is not None:
+            self.words.forget(line, values)
+        return line.change(self._delete.sql, values) > 0
+
+    def key_values(self, key: Any) -> tuple[Any, ...]:
+        """A key as its columns hold it."""
+        given = self.declared.key_from(key)
+        if self._plain_key:
+            return given
+        return tuple(
+            way(value) if way else value for way, value in zip(self._key_ins, given, strict=True)
+        )
+
+    def thing(self, row: Sequence[Any]) -> E:
+        """The thing that a row with all columns is."""
+        values = list(row)
+        for at, way in self._outs:
+            if values[at] is not None:
+                values[at] = way(values[at])
+        return self.entity(**dict(zip(self._aliases, values, strict=True)))
+
+    def row_key(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The key columns of a row, as they sort."""
+        return tuple(row[at] for at in self._key_at)
+
+    def stored(self, name: str, value: Any) -> Any:
+        """One field's value as its column holds it."""
+        way = self.kinds[name].way_in
+        return value if value is None or way is None else way(value)
+
+    def select(self) -> Select[Any]:
+        """All columns, in the order `thing` expects."""
+        return select(*self.table.c)
+
+    def shape(self, statement: Any, names: Sequence[str]) -> Shape:
+        return Shape(statement, self.dialect, names)
+
+    def _insert_row(self, line: Line, values: list[Any]) -> None:
+        # DO NOTHING instead of an error, since an error would end a transaction of PostgreSQL.
+        if line.change(self._insert.sql, values) == 0:
+            raise Conflict
+
+    def _update_row(self, line: Line, values: list[Any], version: int) -> None:
+        shape = self._update
+        if line.change(shape.sql, shape.arrange((*values, version))) == 0:
+            raise Conflict
+
+    def _is_key(self) -> list[Any]:
+        return [self.table.c[name] == mark(f"key_{name}") for name in self.declared.key]
+
+    @property
+    def _key_names(self) -> list[str]:
+        return [f"key_{name}" for name in self.declared.key]
+
+    @cached_property
+    def _get(self) -> Shape:
+        return self.shape(self.select().where(*self._is_key()), self._key_names)
+
+    @cached_property
+    def _get_held(self) -> Shape:
+        asked = self.select().where(*self._is_key()).with_for_update()
+        return self.shape(asked, self._key_names)
+
+    def _get_several(self, count: int) -> Shape:
+        if count not in self._many:
+            columns = [self.table.c[name] for name in self.declared.key]
+            names = [[f"{name}_{i}" for name in self.declared.key] for i in range(count)]
+            if len(columns) == 1:
+                among = columns[0].in_([mark(one) for (one,) in names])
+            else:
+                among = tuple_(*columns).in_([tuple_(*map(mark, some)) for some in names])
+            flat = [name for some in names for name in some]
+            self._many[count] = self.shape(self.select().where(among), flat)
+        return self._many[count]
+
+    @cached_property
+    def _insert(self) -> Shape:
+        values = {name: mark(f"v_{name}") for name in self._names}
+        made = inserting(self.dialect)(self.table).values(values).on_conflict_do_nothing()
+        return self.shape(made, [f"v_{name}" for name in self._names])
+
+    @cached_property
+    def _update(self) -> Shape:
+        changed = {name: mark(f"v_{name}") for name in self._names if name not in self.declared.key}
+        is_read = self.table.c.version == mark("version_read")
+        is_key = [self.table.c[name] == mark(f"v_{name}") for name in self.declared.key]
+        made = update(self.table).values(changed).where(*is_key, is_read)
+        return self.shape(made, [*(f"v_{name}" for name in self._names), "version_read"])
+
+    @cached_property
+    def _delete(self) -> Shape:
+        return self.shape(delete(self.table).where(*self._is_key()), self._key_names)

@@ -1,0 +1,278 @@
+"""SQLite: one connection that writes, some that read, each unit of work in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.pool import NullPool
+
+from focusmate_core.refusals import Conflict, Unavailable
+from focusmate_sqlalchemy.errors import BadUrl
+
+_TAKEN = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_FAULTS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+_LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
+_MOST_IDLE = 32
+
+
+class SqliteLine:
+    """A connection of SQLite within one transaction."""
+
+    __slots__ = ("_execute", "connection", "fault")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.fault: sqlite3.Error | None = None
+        self._execute: Callable[..., sqlite3.Cursor] = connection.execute
+
+    def rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        try:
+            return self._execute(sql, values).fetchall()
+        except sqlite3.Error as cause:
+            self._fail(cause)
+
+    def change(self, sql: str, values: Sequence[Any]) -> int:
+        try:
+            return self._execute(sql, values).rowcount
+        except sqlite3.Error as cause:
+            self._fail(cause)
+
+    def change_many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        try:
+            for one in values:
+                self._execute(sql, one)
+        except sqlite3.Error as cause:
+            self._fail(cause)
+
+    def run(self, sql: str) -> None:
+        try:
+            self._execute(sql)
+        except sqlite3.Error as cause:
+            self._fail(cause)
+
+    def end(self) -> None:
+        """Nothing more may be asked."""
+        self._execute = _over
+
+    def _fail(self, cause: sqlite3.Error) -> NoReturn:
+        if getattr(cause, "sqlite_errorcode", None) in _TAKEN:
+            raise Conflict from cause
+        if is_fault(cause) or not self.connection.in_transaction:
+            # SQLite may have rolled everything back by itself; what came next would stand alone.
+            self.fault = cause
+            self._execute = self._broken
+        fail(cause)
+
+    def _broken(self, *_: Any) -> NoReturn:
+        raise Unavailable from self.fault
+
+
+def _over(*_: Any) -> NoReturn:
+    raise RuntimeError("this unit of work is over; take what it gives within its `with`")
+
+
+def is_fault(cause: sqlite3.Error) -> bool:
+    """Whether the database is away, in contrast to a mistake in what was asked of it."""
+    return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _FAULTS
+
+
+def fail(cause: sqlite3.Error) -> NoReturn:
+    """Raise `Unavailable` for a fault, and the error itself for a mistake."""
+    if is_fault(cause):
+        raise Unavailable from cause
+    raise cause
+
+
+class SqliteDriver:
+    """The connections to one file."""
+
+    def __init__(self, path: str, *, synchronous: str, busy_timeout: timedelta) -> None:
+        if synchronous not in _LEVELS:
+            raise ValueError(f"synchronous must be one of {', '.join(_LEVELS)}")
+        self.dialect: Dialect = sqlite.dialect()
+        self._path = path
+        self._synchronous = synchronous
+        self._timeout = busy_timeout.total_seconds()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._writing = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._owner: int | None = None
+        self._is_on = False
+
+    def start(self) -> None:
+        folder = Path(self._path).absolute().parent
+        if not folder.is_dir():
+            raise BadUrl(f"there is no folder {folder} to keep the database in: make it first")
+        try:
+            with self._writing:
+                self._writer = self._writer or self._connect_writer()
+        except sqlite3.Error as cause:
+            fail(cause)
+        self._is_on = True
+
+    def stop(self) -> None:
+        """Close what is idle and refuse the next unit; a unit under way ends in its own time."""
+        self._is_on = False
+        with self._writing:
+            self._drop_writer()
+        while self._idle:
+            self._idle.pop().close()
+
+    def begin_reading(self) -> SqliteLine:
+        self._look_on()
+        try:
+            connection = self._take()
+            connection.execute("BEGIN")
+            # A deferred BEGIN sees nothing yet: the first look is what fixes the snapshot.
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        except sqlite3.Error as cause:
+            fail(cause)
+        return SqliteLine(connection)
+
+    def end_reading(self, line: SqliteLine) -> None:
+        line.end()
+        if line.fault is None and line.connection.in_transaction:
+            line.connection.execute("ROLLBACK")
+            if self._is_on and len(self._idle) < _MOST_IDLE:
+                self._idle.append(line.connection)
+                return
+        line.connection.close()
+
+    def begin_writing(self) -> SqliteLine:
+        me = threading.get_ident()
+        if self._owner == me:
+            raise RuntimeError("this thread has a unit of work open; use its `savepoint` instead")
+        self._writing.acquire()
+        try:
+            self._look_on()
+            self._writer = self._writer or self._connect_writer()
+            self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException as cause:
+            self._writing.release()
+            if isinstance(cause, sqlite3.Error):
+                fail(cause)
+            raise
+        self._owner = me
+        return SqliteLine(self._writer)
+
+    def commit(self, line: SqliteLine) -> None:
+        if line.fault is not None:
+            fault = line.fault
+            self.roll_back(line)
+            raise Unavailable from fault
+        try:
+            line.connection.execute("COMMIT")
+        except sqlite3.Error as cause:
+            line.fault = cause
+            self.roll_back(line)
+            fail(cause)
+        self._end_writing(line)
+
+    def roll_back(self, line: SqliteLine) -> None:
+        try:
+            if line.connection.in_transaction:
+                line.connection.execute("ROLLBACK")
+        except sqlite3.Error as cause:
+            line.fault = cause
+        if line.fault is not None:
+            self._drop_writer()
+        self._end_writing(line)
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=NullPool)
+        event.listen(engine, "begin", lambda made: made.exec_driver_sql("BEGIN IMMEDIATE"))
+        with engine.begin() as connection:
+            yield connection
+
+    def bell(self) -> SqliteBell:
+        try:
+            return SqliteBell(self.connect())
+        except sqlite3.Error as cause:
+            fail(cause)
+
+    def connect(self) -> sqlite3.Connection:
+        """A new connection that can only read."""
+        made = self._connect()
+        made.execute("PRAGMA query_only = ON")
+        return made
+
+    def _connect(self) -> sqlite3.Connection:
+        made = sqlite3.connect(
+            self._path,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        made.execute("PRAGMA foreign_keys = ON")
+        return made
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        made = self._connect()
+        mode = made.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            made.close()
+            raise BadUrl(f"{self._path} lies where SQLite cannot keep a write-ahead log ({mode})")
+        made.execute(f"PRAGMA synchronous = {self._synchronous}")
+        return made
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.connect()
+
+    def _look_on(self) -> None:
+        if not self._is_on:
+            raise Unavailable
+
+    def _end_writing(self, line: SqliteLine) -> None:
+        line.end()
+        self._owner = None
+        self._writing.release()
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class SqliteBell:
+    """Looks at a number that SQLite counts up for every commit of another connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._seen = self._look()
+
+    def rung(self) -> bool:
+        seen, self._seen = self._seen, self._look()
+        return self._seen != seen
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _look(self) -> int:
+        try:
+            found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as cause:
+            fail(cause)
+        return found
