@@ -1,0 +1,1 @@
+"""The stack this product was first designed on: FastAPI, Pydantic, SQLAlchemy's async ORM."""
