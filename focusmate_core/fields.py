@@ -224,7 +224,10 @@ def instant(text: Any) -> datetime:
 
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-EMAIL = r"[^@\s\x00-\x1f]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
+EMAIL = (
+    r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@"
+    r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
+)
 
 Id = Annotated[str, Pattern(UUID, "an id (a UUID)", 36, "uuid", fold=True)]
 Email = Annotated[str, Pattern(EMAIL, "an e-mail address, such as ada@example.org", 254, "email")]

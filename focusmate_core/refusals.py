@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import attrs
 
 __all__ = [
+    "AnswerLost",
     "BadInput",
     "Conflict",
     "FieldProblem",
@@ -197,5 +198,17 @@ class KeyNotTaken(Refusal):
 )
 class Unavailable(Refusal):
     """Storage is away or the queue is full; `retry_after` in seconds. Nothing is half-done."""
+
+    retry_after: int = 1
+
+
+@refusal(
+    "answer_lost",
+    "The answer was lost on its way, and whether it was done is not known; look before you repeat "
+    "it, or repeat it under the same idempotency key.",
+    kind=Kind.UNAVAILABLE,
+)
+class AnswerLost(Refusal):
+    """The process that carries out commands went away, or did not answer in time."""
 
     retry_after: int = 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from focusmate_core import codec
+from focusmate_core import codec, refusals
 from focusmate_core.entities import Entity
 from focusmate_core.messages import Event, Mark, Message
 from focusmate_core.refusals import Refusal, UnknownMessage
@@ -51,7 +51,7 @@ class Registry:
         self.sweepers: list[Function] = []
         self.authenticators: list[Function] = []
         self.upcasters: dict[tuple[str, int], Function] = {}
-        for module in self.modules:
+        for module in (refusals, *self.modules):
             self._read(module)
         self._check()
 
@@ -108,7 +108,7 @@ class Registry:
             _once(self.events, cls.fact.wire, cls)
         elif "declared" in vars(cls):
             _once(self.entities, cls.declared.name, cls)
-        elif issubclass(cls, Refusal):
+        elif issubclass(cls, Refusal) and "code" in vars(cls):
             _once(self.refusals, cls.code, cls)
 
     def _read_mark(self, mark: Mark, function: Function) -> None:

@@ -1,0 +1,246 @@
+"""The executor: what is ready waits in a queue, some hundred share a commit, then all hear."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import attrs
+
+from focusmate_core.calls import Call, Outcome
+from focusmate_core.engine import Engine
+from focusmate_core.refusals import AnswerLost, Unavailable
+
+Done = Callable[[Outcome[Any]], None]
+Wake = Callable[[Callable[[], None]], None]
+PREPARING = 32
+"""How many slow calls may wait for one preparer."""
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen(eq=False)
+class Waiting:
+    """A call in a queue, what to do with its outcome, and on whose loop."""
+
+    call: Call[Any]
+    done: Done
+    wake: Wake
+
+
+def at_once(callback: Callable[[], None]) -> None:
+    """The wake of a caller that has no loop: called on the executor's thread."""
+    callback()
+
+
+class Lane:
+    """One thread that takes what has come, up to a batch, and lets it be carried out together."""
+
+    def __init__(
+        self,
+        name: str,
+        carry_out: Callable[[Sequence[Call[Any]]], list[Outcome[Any]]],
+        *,
+        batch: int,
+        waiting: int,
+    ) -> None:
+        self._carry_out = carry_out
+        self._batch = batch
+        self._most = waiting
+        self._queue: deque[Waiting] = deque()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._come = threading.Condition(threading.Lock())
+        self._closing = False
+        self._thread = threading.Thread(target=self._live, name=f"focusmate-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def put(self, waiting: Waiting) -> bool:
+        """Queue a call; False, at once, when there is no room or it is closing."""
+        with self._come:
+            if self._closing or len(self._queue) >= self._most:
+                return False
+            self._queue.append(waiting)
+            self._come.notify()
+            return True
+
+    def put_job(self, job: Callable[[], None]) -> None:
+        """Have something else done on this thread, between two batches."""
+        with self._come:
+            self._jobs.append(job)
+            self._come.notify()
+
+    def close(self, timeout: float) -> bool:
+        """Take no more, finish what is queued; whether that was done in time (seconds)."""
+        with self._come:
+            self._closing = True
+            self._come.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _live(self) -> None:
+        while True:
+            with self._come:
+                while not (self._queue or self._jobs or self._closing):
+                    self._come.wait()
+                if self._closing and not (self._queue or self._jobs):
+                    return
+                jobs, self._jobs = self._jobs, deque()
+                taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch))]
+            for job in jobs:
+                job()
+            if taken:
+                self._serve(taken)
+
+    def _serve(self, taken: list[Waiting]) -> None:
+        try:
+            outcomes = self._carry_out([waiting.call for waiting in taken])
+        except Exception as fault:
+            log.exception("a batch of %d failed as a whole", len(taken))
+            outcomes = [Outcome(fault=fault) for _ in taken]
+        _hand_back(taken, outcomes)
+
+
+def _hand_back(taken: Sequence[Waiting], outcomes: Sequence[Outcome[Any]]) -> None:
+    """Wake each loop once, whatever the number of its callers."""
+    by_loop: dict[Wake, list[tuple[Done, Outcome[Any]]]] = {}
+    for waiting, outcome in zip(taken, outcomes, strict=True):
+        by_loop.setdefault(waiting.wake, []).append((waiting.done, outcome))
+    for wake, pairs in by_loop.items():
+        try:
+            wake(lambda pairs=pairs: _tell(pairs))  # type: ignore[misc]  # bound per loop
+        except RuntimeError:
+            # The loop was closed while its callers waited: nobody is left to be told.
+            log.info("%d callers had gone before their outcome", len(pairs))
+
+
+def _tell(pairs: Sequence[tuple[Done, Outcome[Any]]]) -> None:
+    for done, outcome in pairs:
+        done(outcome)
+
+
+class Executor:
+    """Runs calls for all doors of a process: a write lane, a read lane, a pool for preparation.
+
+    Thread-safe. `batch` calls at most share a commit; beyond `waiting` calls in a lane, and
+    `PREPARING * preparers` calls in the pool, the answer is `Unavailable` at once.
+    """
+
+    def __init__(
+        self, engine: Engine, *, batch: int = 256, waiting: int = 4096, preparers: int = 2
+    ) -> None:
+        self.engine = engine
+        self._after_commit: list[Callable[[], None]] = []
+        self._writes = Lane("writes", self._write, batch=batch, waiting=waiting)
+        self._reads = Lane("reads", engine.answer, batch=batch, waiting=waiting)
+        self._pool = ThreadPoolExecutor(preparers, thread_name_prefix="focusmate-prepare")
+        # Each preparation holds 64 MiB while it hashes: those who wait are bounded, too.
+        self._room = threading.BoundedSemaphore(preparers * PREPARING)
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._writes.start()
+        self._reads.start()
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Take no more, finish what was taken; whether that was done in time (seconds)."""
+        self._pool.shutdown(wait=True)
+        return self._writes.close(timeout) and self._reads.close(timeout)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether both lanes take calls."""
+        return self._writes.is_alive and self._reads.is_alive
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait."""
+        return len(self._writes)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Have this called, on the writing thread, after each commit."""
+        self._after_commit.append(callback)
+
+    def submit(self, call: Call[Any], done: Done, wake: Wake = at_once) -> None:
+        """Prepare and run a call; `done(outcome)` is called once, through `wake`."""
+        waiting = Waiting(call, done, wake)
+        if self.engine.is_slow(call.message):
+            self._submit_slow(waiting)
+        else:
+            self._submit_ready(waiting)
+
+    def run(self, call: Call[Any], timeout: float | None = None) -> Outcome[Any]:
+        """Run a call and wait for its outcome, on a thread that may wait."""
+        told: list[Outcome[Any]] = []
+        come = threading.Event()
+
+        def done(outcome: Outcome[Any]) -> None:
+            told.append(outcome)
+            come.set()
+
+        self.submit(call, done)
+        return told[0] if come.wait(timeout) else Outcome(refusal=AnswerLost())
+
+    def run_due(self, done: Callable[[int | Exception], None]) -> None:
+        """Execute what is due between two batches; `done` gets how many, or the fault."""
+
+        def job() -> None:
+            try:
+                count: int | Exception = self.engine.run_due()
+            except Exception as fault:  # noqa: BLE001  the worker logs it and tries again
+                count = fault
+            if count and isinstance(count, int):
+                self._ring()
+            done(count)
+
+        self._writes.put_job(job)
+
+    def _write(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        outcomes = self.engine.run(calls)
+        self._ring()
+        return outcomes
+
+    def _ring(self) -> None:
+        for callback in self._after_commit:
+            callback()
+
+    def _submit_slow(self, waiting: Waiting) -> None:
+        if not self._room.acquire(blocking=False):
+            _hand_back([waiting], [Outcome(refusal=Unavailable(retry_after=2))])
+            return
+
+        def prepare() -> None:
+            try:
+                self._submit_ready(waiting)
+            finally:
+                self._room.release()
+
+        try:
+            self._pool.submit(prepare)
+        except RuntimeError:
+            # The pool is shut down: the process is about to end.
+            self._room.release()
+            _hand_back([waiting], [Outcome(refusal=Unavailable(retry_after=2))])
+
+    def _submit_ready(self, waiting: Waiting) -> None:
+        try:
+            ready = attrs.evolve(waiting, call=self.engine.ready(waiting.call))
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
+            _hand_back([waiting], [Outcome.of(failed)])
+            return
+        lane = self._reads if ready.call.message.spec.is_query else self._writes
+        if not lane.put(ready):
+            _hand_back([waiting], [Outcome(refusal=Unavailable(retry_after=1))])

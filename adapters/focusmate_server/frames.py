@@ -1,0 +1,112 @@
+"""The frames on the local socket: a length and JSON, each a call, a job or what became of it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import orjson
+
+from focusmate_core import codec
+from focusmate_core.calls import Call, Outcome
+from focusmate_core.messages import Actor, Origin
+from focusmate_core.registry import Registry
+
+LENGTH = struct.Struct(">I")
+LONGEST = 16 * 2**20
+
+
+class Broken(Exception):
+    """What came over the socket is no frame of ours: another version, or not us at all."""
+
+
+class RemoteFault(Exception):
+    """The process that carries out commands met a bug; its log has the details."""
+
+
+def pack(frame: dict[str, Any]) -> bytes:
+    """A frame as it goes over the socket."""
+    body = orjson.dumps(frame)
+    return LENGTH.pack(len(body)) + body
+
+
+class Unpacker:
+    """Cuts what arrives into frames."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """The frames that are complete now; `Broken` for what cannot be one."""
+        held = self._held
+        held += data
+        at = 0
+        while len(held) - at >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(held, at)
+            if length > LONGEST:
+                raise Broken
+            end = at + LENGTH.size + length
+            if len(held) < end:
+                break
+            yield _load(bytes(held[at + LENGTH.size : end]))
+            at = end
+        del held[:at]
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    try:
+        frame = orjson.loads(body)
+    except orjson.JSONDecodeError as wrong:
+        raise Broken from wrong
+    if not isinstance(frame, dict) or not isinstance(frame.get("n"), int):
+        raise Broken
+    return frame
+
+
+def call_frame(number: int, call: Call[Any]) -> bytes:
+    """A call, packed; what was prepared stays where it was, the other side prepares itself."""
+    return pack(
+        {
+            "n": number,
+            "do": call.message.spec.wire,
+            "with": codec.plain(call.message),
+            "actor": [call.actor.id, sorted(call.actor.roles)],
+            "origin": [call.origin.door, call.origin.address],
+            "key": call.key,
+        }
+    )
+
+
+def job_frame(number: int, job: str) -> bytes:
+    """A job of the worker's, packed."""
+    return pack({"n": number, "job": job})
+
+
+def call_of(frame: dict[str, Any], registry: Registry) -> Call[Any]:
+    """The call in a frame. Refuses what the message refuses."""
+    message = codec.value_of(frame["with"], registry.message(frame["do"]))
+    actor_id, roles = frame["actor"]
+    door, address = frame["origin"]
+    return Call(message, Actor(actor_id, frozenset(roles)), Origin(door, address), frame["key"])
+
+
+def outcome_frame(number: int, outcome: Outcome[Any]) -> bytes:
+    """What became of a call, packed."""
+    if outcome.fault is not None:
+        return pack({"n": number, "fault": repr(outcome.fault)})
+    if outcome.refusal is not None:
+        params = {k: codec.plain(v) for k, v in attrs.asdict(outcome.refusal).items()}
+        return pack({"n": number, "no": outcome.refusal.code, "params": params})
+    return pack({"n": number, "ok": codec.plain(outcome.answer)})
+
+
+def outcome_of(frame: dict[str, Any], answers: Any, registry: Registry) -> Outcome[Any]:
+    """What a frame says became of a call whose answers are of this type."""
+    if "fault" in frame:
+        return Outcome(fault=RemoteFault(frame["fault"]))
+    if "no" in frame:
+        cls = registry.refusals[frame["no"]]
+        return Outcome(refusal=codec.value_of(frame["params"], cls))
+    return Outcome(answer=codec.value_of(frame["ok"], answers))

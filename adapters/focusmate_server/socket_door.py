@@ -1,0 +1,119 @@
+"""The socket door: how the other processes of this machine send their messages to the executor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from focusmate_core.calls import Outcome
+from focusmate_server.executor import Executor
+from focusmate_server.frames import Broken, Unpacker, call_of, outcome_frame, pack
+
+Job = Callable[[Callable[[int | Exception], None]], None]
+"""Something of the worker's, done where the executor is; tells how many it did, or the fault."""
+log = logging.getLogger(__name__)
+
+
+class Visitor(asyncio.Protocol):
+    """One process at the other end, trusted: the socket's file belongs to this user alone."""
+
+    def __init__(self, executor: Executor, jobs: Mapping[str, Job]) -> None:
+        self._executor = executor
+        self._jobs = jobs
+        self._unpacker = Unpacker()
+        self._transport: asyncio.Transport | None = None
+        self._answers: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._wake = self._loop.call_soon_threadsafe
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to listen to it."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went; what it asked for is done all the same."""
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Submit the calls that are complete."""
+        try:
+            for frame in self._unpacker.feed(data):
+                self._take(frame)
+        except Broken:
+            log.warning("a process on the local socket speaks another language; hung up")
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        number = frame["n"]
+        if "job" in frame:
+            self._take_job(number, frame["job"])
+            return
+        try:
+            call = call_of(frame, self._executor.engine.registry)
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
+            self._answer(outcome_frame(number, Outcome.of(failed)))
+            return
+        self._executor.submit(
+            call, lambda outcome: self._answer(_framed(number, outcome)), self._wake
+        )
+
+    def _take_job(self, number: int, name: str) -> None:
+        job = self._jobs.get(name)
+        if job is None:
+            self._answer(pack({"n": number, "fault": f"there is no job {name!r}"}))
+            return
+
+        def done(result: int | Exception) -> None:
+            failed = isinstance(result, Exception)
+            told = {"n": number, "fault": repr(result)} if failed else {"n": number, "ok": result}
+            self._wake(self._answer, pack(told))
+
+        job(done)
+
+    def _answer(self, frame: bytes) -> None:
+        if not self._answers:
+            # All answers of one wake-up leave in one write.
+            self._loop.call_soon(self._flush)
+        self._answers.append(frame)
+
+    def _flush(self) -> None:
+        frames, self._answers = self._answers, []
+        if self._transport is not None:
+            self._transport.write(b"".join(frames))
+
+
+def _framed(number: int, outcome: Outcome[Any]) -> bytes:
+    if outcome.fault is not None:
+        error_id = uuid.uuid4().hex
+        log.error("a call over the socket failed, error %s", error_id, exc_info=outcome.fault)
+    return outcome_frame(number, outcome)
+
+
+def _bind(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(mask)
+    return listening
+
+
+async def open_socket(
+    path: Path, executor: Executor, jobs: Mapping[str, Job]
+) -> asyncio.AbstractServer:
+    """Listen at this path, for this user alone.
+
+    The caller holds the writer's lock, so what stands there was left by a process that is gone.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.create_unix_server(lambda: Visitor(executor, jobs), sock=_bind(path))
