@@ -52,8 +52,15 @@ class Contender:
 
     def missing(self) -> str | None:
         """Say why it cannot be measured, or None."""
-        absent = [name for name in self.needs if find_spec(name) is None]
+        absent = [name for name in self.needs if not _installed(name)]
         return f"{', '.join(absent)} not installed" if absent else None
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def free_port() -> int:
@@ -97,7 +104,7 @@ def _module(name: str, *given: str) -> list[str]:
     return [sys.executable, "-m", f"tests.benchmarks.peers.{name}", *given]
 
 
-OURS = Contender("focusmate", "ours", _focusmate, ("focusmate_server",))
+OURS = Contender("focusmate", "ours", _focusmate, ("focusmate_server.cli",))
 # Tuned: whoever writes waits in a fair queue for the one connection that does.
 ORIGINAL_STACK = Contender("original_stack", "peer", _original_stack(), PEER_NEEDS)
 # As SQLAlchemy pools by default, 5 and 10 more: SQLite's busy handler lets writers in unfairly.
