@@ -7,14 +7,14 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import delete, false, func, select, true
+from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Dialect
 
 from focusmate_core.deadlines import Deadline
 from focusmate_sqlalchemy.driver import Line
 from focusmate_sqlalchemy.kinds import instant_of, microseconds_at
 from focusmate_sqlalchemy.shapes import Shape, inserting, mark
-from focusmate_sqlalchemy.tables import Tables
+from focusmate_sqlalchemy.tables import IS_LIVE, IS_PARKED, Tables
 
 _FIELDS = ("key", "due_at", "wire", "version", "data", "try_at", "attempts", "error", "parked")
 _values = attrgetter(*_FIELDS)
@@ -27,7 +27,6 @@ class Due:
         kept = tables.deadlines
         rows = select(*(kept.c[name] for name in _FIELDS))
         is_key, limit = kept.c.key == mark("b_key"), mark("b_limit")
-        is_live, is_parked = kept.c.parked == false(), kept.c.parked == true()
         is_due = kept.c.try_at <= mark("b_now")
 
         def shape(statement: Any, *names: str) -> Shape:
@@ -40,12 +39,12 @@ class Due:
         self._schedule = shape(upsert, *(f"b_{name}" for name in _FIELDS))
         self._unschedule = shape(delete(kept).where(is_key), "b_key")
         # Another worker's claims are passed over where rows are locked singly.
-        due = rows.where(is_live, is_due).with_for_update(skip_locked=True).limit(limit)
+        due = rows.where(IS_LIVE, is_due).with_for_update(skip_locked=True).limit(limit)
         in_order = due.order_by(kept.c.try_at, kept.c.key)
         self._claim = shape(in_order, "b_now", "b_limit")
         self._claim_one = shape(due.where(is_key), "b_now", "b_key", "b_limit")
-        self._next = shape(select(func.min(kept.c.try_at)).where(is_live))
-        stuck = rows.where(is_parked).order_by(kept.c.key).limit(limit)
+        self._next = shape(select(func.min(kept.c.try_at)).where(IS_LIVE))
+        stuck = rows.where(IS_PARKED).order_by(kept.c.key).limit(limit)
         self._parked = shape(stuck, "b_limit")
 
     def schedule(self, line: Line, deadline: Deadline) -> None:

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from focusmate_core.refusals import Conflict, Unavailable
@@ -101,10 +102,27 @@ def fail(cause: sqlite3.Error) -> NoReturn:
     raise cause
 
 
+@contextmanager
+def _telling() -> Iterator[None]:
+    """What SQLAlchemy raises, as `fail` tells it."""
+    try:
+        yield
+    except DBAPIError as wrapped:
+        if isinstance(wrapped.orig, sqlite3.Error) and is_fault(wrapped.orig):
+            raise Unavailable from wrapped
+        raise
+
+
 class SqliteDriver:
     """The connections to one file."""
 
-    def __init__(self, path: str, *, synchronous: str, busy_timeout: timedelta) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: str = "FULL",
+        busy_timeout: timedelta = timedelta(seconds=5),
+    ) -> None:
         if synchronous not in _LEVELS:
             raise ValueError(f"synchronous must be one of {', '.join(_LEVELS)}")
         self.dialect: Dialect = sqlite.dialect()
@@ -197,11 +215,19 @@ class SqliteDriver:
         self._end_writing(line)
 
     @contextmanager
-    def migrating(self) -> Iterator[Connection]:
-        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=NullPool)
-        event.listen(engine, "begin", lambda made: made.exec_driver_sql("BEGIN IMMEDIATE"))
-        with engine.begin() as connection:
+    def inspecting(self) -> Iterator[Connection]:
+        with _telling(), self._engine(self.connect).connect() as connection:
             yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        engine = self._engine(self._connect_writer)
+        event.listen(engine, "begin", lambda made: made.exec_driver_sql("BEGIN IMMEDIATE"))
+        with _telling(), engine.begin() as connection:
+            yield connection
+
+    def _engine(self, connect: Callable[[], sqlite3.Connection]) -> Engine:
+        return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
     def bell(self) -> SqliteBell:
         try:

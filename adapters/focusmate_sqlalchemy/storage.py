@@ -47,7 +47,7 @@ class SqlStorage:
         tables = build(entities)
         library = Library(tables, self._driver.dialect)
         self._driver.start()
-        migrating.look(self._driver, tables)
+        migrating.check(self._driver, tables)
         self._library = library
 
     def migrate(self, entities: Iterable[type[Entity]]) -> None:

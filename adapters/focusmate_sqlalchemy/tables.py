@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 from sqlalchemy import (
@@ -15,8 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    false,
-    true,
+    text,
 )
 
 from focusmate_core.entities import Declaration, Entity
@@ -24,6 +24,9 @@ from focusmate_sqlalchemy.kinds import ORDERED_TEXT, Instant, kind_of
 
 VERSION_TABLE = "focusmate_version"
 """Where Alembic keeps the revision; a name of its own, so that an embedder's may live beside it."""
+
+IS_LIVE, IS_PARKED = text("NOT parked"), text("parked")
+"""Word for word in the indexes and in what is asked of them: that is how SQLite matches the two."""
 
 
 @attrs.frozen
@@ -108,15 +111,10 @@ def _deadlines(metadata: MetaData) -> Table:
         Column("parked", Boolean(), nullable=False),
         sqlite_with_rowid=False,
     )
-    live, parked = table.c.parked == false(), table.c.parked == true()
-    Index(
-        "ix_deadlines_due",
-        table.c.try_at,
-        table.c.key,
-        sqlite_where=live,
-        postgresql_where=live,
-    )
-    Index("ix_deadlines_parked", table.c.key, sqlite_where=parked, postgresql_where=parked)
+    due: dict[str, Any] = {"sqlite_where": IS_LIVE, "postgresql_where": IS_LIVE}
+    parked: dict[str, Any] = {"sqlite_where": IS_PARKED, "postgresql_where": IS_PARKED}
+    Index("ix_deadlines_due", table.c.try_at, table.c.key, **due)
+    Index("ix_deadlines_parked", table.c.key, **parked)
     return table
 
 
