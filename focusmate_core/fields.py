@@ -17,9 +17,7 @@ Schema = dict[str, Any]
 
 
 class Rule:
-    """What a field may hold: `clean` gives the value to keep or raises ValueError saying what is
-    asked for, `schema` is the same in JSON Schema. Cleaning twice is cleaning once.
-    """
+    """What a field may hold, for checking and for describing. Cleaning twice is cleaning once."""
 
     secret: bool = False
 
