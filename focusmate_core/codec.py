@@ -44,7 +44,7 @@ def value_of(data: Any, annotation: type[T] | Any) -> T:
         return typing.cast("T", _converter().structure(data, annotation))
     except BadInput:
         raise
-    except Exception as wrong:
+    except Exception as wrong:  # noqa: BLE001  cattrs groups whatever the hooks raised
         raise BadInput(fields=tuple(_problems(wrong, ""))) from None
 
 
@@ -209,6 +209,10 @@ def _is_listed(annotation: Any) -> bool:
     return typing.get_origin(annotation) in {tuple, frozenset}
 
 
+def _is_set(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is frozenset
+
+
 def _is_annotated(annotation: Any) -> bool:
     return typing.get_origin(annotation) is Annotated
 
@@ -232,11 +236,9 @@ def _converter() -> Converter:
     made.register_unstructure_hook(datetime, instant_text)
     made.register_unstructure_hook(timedelta, duration_text)
     made.register_structure_hook_func(_is_enum, _enum_member)
-    made.register_structure_hook_factory(attrs.has, lambda cls, conv: _fields_of(cls, conv))
-    made.register_structure_hook_factory(_is_listed, lambda kind, conv: _listed(kind, conv))
-    made.register_structure_hook_factory(_is_annotated, lambda kind, conv: _ruled(kind, conv))
+    made.register_structure_hook_factory(attrs.has, _fields_of)
+    made.register_structure_hook_factory(_is_listed, _listed)
+    made.register_structure_hook_factory(_is_annotated, _ruled)
     made.register_unstructure_hook(frozenset, _plain_set)
-    made.register_unstructure_hook_func(
-        lambda kind: typing.get_origin(kind) is frozenset, _plain_set
-    )
+    made.register_unstructure_hook_func(_is_set, _plain_set)
     return made

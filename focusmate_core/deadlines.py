@@ -32,7 +32,7 @@ _LONGEST = timedelta(minutes=10)
 
 
 def after_fault(deadline: Deadline, error: str, now: datetime) -> Deadline:
-    """The deadline after one more fault: tried again later, twice as late each time, then parked."""
+    """The deadline after one more fault: tried later, twice as late each time, then parked."""
     attempts = deadline.attempts + 1
     wait = min(_BACKOFF * 2 ** min(attempts - 1, 20), _LONGEST)
     return attrs.evolve(

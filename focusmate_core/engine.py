@@ -49,8 +49,8 @@ REMEMBERED_TOKENS = 10_000
 class Engine:
     """Executes messages against one storage. Thread-safe when its ports are; holds no thread.
 
-    `features` are modules from the ground up; the bundled ones by default. `ports` maps further
-    port classes to their adapters. `authenticate` replaces what a token means.
+    `features` are modules from the ground up, such as `focusmate_core.features.BUNDLED`. `ports`
+    maps further port classes to their adapters. `authenticate` replaces what a token means.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Engine:
         *,
         clock: Clock,
         ids: Ids,
-        features: Iterable[ModuleType] | None = None,
+        features: Iterable[ModuleType],
         ports: Ports | None = None,
         authenticate: Callable[[str], Actor] | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Engine:
         self.clock = clock
         self.ids = ids
         self.ports: Ports = ports or {}
-        self.registry = Registry(_bundled() if features is None else features)
+        self.registry = Registry(features)
         self._authenticate = authenticate
         self._known_tokens: dict[str, Actor] = {}
         self._streams = Streams(storage, self.registry, clock, self.ports)
@@ -99,7 +99,7 @@ class Engine:
         """What becomes of one call, prepared and run alone; never raises for it."""
         try:
             ready = self.ready(call)
-        except Exception as failed:
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
             return Outcome.of(failed)
         run = self.answer if call.message.spec.is_query else self.run
         return run([ready])[0]
@@ -158,7 +158,7 @@ class Engine:
                     unit.append(fresh)
         except Unavailable as away:
             return [Outcome(refusal=away) for _ in calls]
-        except Exception as failed:
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
             if len(calls) > 1:
                 return [self._run_once([call])[0] for call in calls]
             return [Outcome.of(failed)]
@@ -171,7 +171,7 @@ class Engine:
                 return self._carry_out(call, unit, fresh)
         except Unavailable:
             raise
-        except Exception as failed:
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
             del fresh[mark:]
             return Outcome.of(failed)
 
@@ -246,7 +246,7 @@ class Engine:
             return Outcome(answer=self.registry.handlers[type(call.message)](call.message, ctx))
         except Unavailable:
             raise
-        except Exception as failed:
+        except Exception as failed:  # noqa: BLE001  it is the call's outcome
             return Outcome.of(failed)
 
     # -- who asks ---------------------------------------------------------------------------------
@@ -373,9 +373,3 @@ def _declared(answer: Refusal, leaves: tuple[type[Refusal], ...], wire: str) -> 
         msg = f"«{wire}» returned {type(answer).__name__}: raise it, or declare leaves=[…]"
         raise TypeError(msg)
     return answer
-
-
-def _bundled() -> tuple[ModuleType, ...]:
-    from focusmate_core.features import BUNDLED
-
-    return BUNDLED

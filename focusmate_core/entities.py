@@ -1,4 +1,4 @@
-"""Entities: what is stored, with key, indexes, uniques and searchable text declared on the class."""
+"""Entities: what is stored; key, indexes, uniques and searchable text declared on the class."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def entity(
         hints = typing.get_type_hints(made, include_extras=True)
         columns = tuple(
             Column(field.name, plain_type(hints[field.name]), is_optional(hints[field.name]))
-            for field in attrs.fields(made)
+            for field in made.__attrs_attrs__
         )
         made.declared = Declaration(
-            name, made, *_paths([key]), _paths(index), _paths(unique), tuple(search), columns
+            name, made, _paths([key])[0], _paths(index), _paths(unique), search, columns
         )
         _check(made.declared)
         return made

@@ -1,4 +1,4 @@
-"""What `find` can be asked, which declared index serves it, where its pages break, and its words."""
+"""Finding: what can be asked, which index serves it, where its pages break, and its words."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def index_for(asked: Find[Any]) -> tuple[str, ...]:
     Further conditions may narrow what the index yields. Words are served by the index of words,
     sorted by key.
     """
-    declared = asked.entity.declared
+    declared: Declaration = asked.entity.declared
     _check(asked, declared)
     if asked.words is not None:
         return _words_index(asked, declared)
@@ -124,7 +124,7 @@ def index_for(asked: Find[Any]) -> tuple[str, ...]:
         if _serves((*path, *declared.key), asked):
             return path
     msg = (
-        f"no index of {declared.cls.__name__} serves {asked.where} ordered by {asked.order or 'key'}: "
+        f"no index of {declared.cls.__name__} serves {asked.where}, order {asked.order}: "
         f"declare @entity(index=[…]) with the compared fields first and the sorted ones after them"
     )
     raise NoIndex(msg)

@@ -37,8 +37,7 @@ def fingerprint(message: Message[Any]) -> str:
 def takes_key(message: type[Message[Any]]) -> bool:
     """Whether an answer may be kept: it is a command and neither it nor its answer is secret."""
     spec = message.spec
-    fields = message.__attrs_attrs__  # type: ignore[attr-defined]
-    rules = (rule_of(field.type) for field in fields)
+    rules = (rule_of(field.type) for field in message.__attrs_attrs__)
     return not (spec.is_query or spec.secret or any(rule and rule.secret for rule in rules))
 
 

@@ -1,4 +1,4 @@
-"""Messages: commands, queries, events and values, and the decorators that mark what answers them."""
+"""Messages: commands, queries, events, values, and the decorators that mark what answers them."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ class Value:
     """A value without identity: a view, a part of a message, a nested value of an entity."""
 
     __slots__ = ()
+    __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]]
 
     def but(self, **changes: Any) -> Self:
         """The same value with some fields changed."""
-        return attrs.evolve(self, **changes)  # type: ignore[misc]  # subclasses are attrs classes
+        return attrs.evolve(self, **changes)  # type: ignore[misc]  # every subclass is attrs'
 
 
 def view_of(cls: type[V], source: Any, **more: Any) -> V:
     """A view made of the source's fields of the same names, and of `more`."""
-    for field in cls.__attrs_attrs__:  # type: ignore[attr-defined]
+    for field in cls.__attrs_attrs__:
         if field.name not in more:
             more[field.name] = getattr(source, field.name)
     return cls(**more)

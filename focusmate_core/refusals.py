@@ -51,6 +51,7 @@ class Refusal(Exception):
     code: ClassVar[str]
     kind: ClassVar[Kind]
     template: ClassVar[str]
+    __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]]
 
     @property
     def detail(self) -> str:
@@ -153,7 +154,7 @@ class UnknownMessage(Refusal):
 
 @refusal(
     "stream_not_found",
-    "There is no stream «{stream}» that you may watch; streams are room:<id>, user:<id> and public.",
+    "There is no stream «{stream}» that you may watch; there are room:<id>, user:<id>, public.",
     kind=Kind.NOT_FOUND,
 )
 class StreamNotFound(Refusal):

@@ -153,7 +153,7 @@ class Registry:
             msg = f"{lonely.__name__} has no @handler: write one in {lonely.__module__}"
             raise BadFeature(msg)
         for stray in set(self.handlers) - known:
-            msg = f"{self.handlers[stray].__name__} handles {stray.__name__}, which no feature declares"
+            msg = f"{self.handlers[stray].__name__} handles {stray.__name__}, which nobody declares"
             raise BadFeature(msg)
         for message in known:
             unknown = {name for _, name in message.spec.touches} - set(attrs.fields_dict(message))

@@ -26,8 +26,9 @@ class RoomPage(Value):
 
 @query("rooms.public")
 class PublicRooms(Query[RoomPage]):
-    """The open public rooms, the newest first; with words, those that have all of them, the last
-    word as a beginning, in name or description.
+    """The open public rooms, the newest first.
+
+    With words: those that have all of them, the last as a beginning, in name or description.
     """
 
     words: Annotated[str, Text(1, 200)] | None = None

@@ -105,8 +105,9 @@ class Timer(Entity):
         return self.length if self.left is None else self.left
 
     def end_phase(self, plan: Plan, *, attended: bool) -> "Timer":
-        """In the next phase; running from the instant the last ended, where the plan says so and
-        somebody is there.
+        """In the next phase.
+
+        Running from the instant the last ended, where the plan says so and somebody is there.
         """
         completed = self.completed + (self.phase is Phase.WORK)
         phase = plan.next_phase(self.phase, completed)

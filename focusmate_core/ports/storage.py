@@ -34,8 +34,11 @@ class Reader(Protocol):
 
 
 class Unit(Reader, Protocol):
-    """One unit of work. `put` inserts version 0, updates the version read, else `Conflict`; it
-    returns what is stored. `append` numbers events without gaps. `claim` locks what is due.
+    """One unit of work.
+
+    `put` inserts version 0 or updates the version read, else `Conflict`; it returns what is stored.
+    `append` numbers events without gaps. `claim` locks what is due. Leaving by an exception
+    takes all of it back.
     """
 
     def put(self, thing: E) -> E: ...
