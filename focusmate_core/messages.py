@@ -7,7 +7,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
 
 import attrs
 
@@ -36,7 +36,8 @@ class Value:
     """A value without identity: a view, a part of a message, a nested value of an entity."""
 
     __slots__ = ()
-    __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]]
+    if TYPE_CHECKING:
+        __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]]
 
     def but(self, **changes: Any) -> Self:
         """The same value with some fields changed."""
