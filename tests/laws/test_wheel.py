@@ -99,10 +99,12 @@ def test_every_requirement_is_bounded_from_below_and_above(metadata):
     assert unbounded - {"focusmate"} == set()
 
 
-def test_there_is_an_extra_for_every_adapter(metadata):
-    folders = (ROOT / "adapters").glob("focusmate_*")
-    adapters = {path.name.removeprefix("focusmate_") for path in folders}
-    assert set(metadata.get_all("Provides-Extra")) == adapters | {"testing"}
+def test_every_extra_is_an_adapter_of_that_name_but_the_kit_for_testing(metadata):
+    adapters = {
+        path.name.removeprefix("focusmate_") for path in (ROOT / "adapters").glob("focusmate_*")
+    }
+    standard_library_only = {"system"}
+    assert set(metadata.get_all("Provides-Extra")) == adapters - standard_library_only | {"testing"}
 
 
 def test_the_licence_and_the_command_come_along(wheel, metadata):
