@@ -50,7 +50,7 @@ def value_of(data: Any, annotation: type[T] | Any) -> T:
 
 def dumps(data: Any) -> str:
     """Plain data as compact JSON text."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(data)
 
 
 def loads(raw: bytes | str) -> Any:
@@ -66,6 +66,8 @@ def loads(raw: bytes | str) -> Any:
         raise Malformed(problem=f"it is not JSON ({wrong})") from None
     if text.count("[") + text.count("{") > DEEPEST:
         _look_for_depth(data, DEEPEST)
+    if "\\u" in text:
+        _look_for_halves(data)
     return data
 
 
@@ -80,6 +82,13 @@ def _look_for_depth(data: Any, left: int) -> None:
         raise _too_deep()
     for inner in data.values() if isinstance(data, dict) else data:
         _look_for_depth(inner, left - 1)
+
+
+def _look_for_halves(data: Any) -> None:
+    try:
+        dumps(data).encode()
+    except UnicodeEncodeError:
+        raise Malformed(problem="it holds half a surrogate pair, which is no character") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -105,6 +114,7 @@ def _finite(text: str) -> float:
     return number
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterable
@@ -41,15 +42,20 @@ class Value:
 
     def but(self, **changes: Any) -> Self:
         """The same value with some fields changed."""
-        return attrs.evolve(self, **changes)  # type: ignore[misc]  # every subclass is attrs'
+        return view_of(type(self), self, **changes)
 
 
 def view_of(cls: type[V], source: Any, **more: Any) -> V:
     """A view made of the source's fields of the same names, and of `more`."""
-    for field in cls.__attrs_attrs__:
-        if field.name not in more:
-            more[field.name] = getattr(source, field.name)
+    for name in _names(cls):  # type: ignore[arg-type]  # a class can be hashed
+        if name not in more:
+            more[name] = getattr(source, name)
     return cls(**more)
+
+
+@functools.cache
+def _names(cls: type[Value]) -> tuple[str, ...]:
+    return tuple(field.name for field in cls.__attrs_attrs__)
 
 
 class Message(Value, Generic[R_co]):
