@@ -1,0 +1,122 @@
+"""Endpoints: one message behind one route, with all that can be known before a request comes."""
+
+import typing
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+import falcon.asgi
+import orjson
+
+from focusmate_core import codec
+from focusmate_core.calls import Call
+from focusmate_core.fields import plain_type
+from focusmate_core.messages import ANONYMOUS, Actor, Message, Origin
+from focusmate_core.ports.runner import Runner
+from focusmate_core.refusals import BadInput, FieldProblem, UnknownMessage
+from focusmate_falcon.queries import Query
+from focusmate_falcon.requests import DoorRequest, check_json
+from focusmate_falcon.routes import Route
+
+KEY = "Idempotency-Key"
+
+
+@attrs.frozen
+class Behind:
+    """What all endpoints share: what a token means, what runs a call, how long a body may be."""
+
+    authenticate: Callable[[str], Actor]
+    runner: Runner
+    longest_body: int
+
+
+class Endpoint:
+    """Takes a request for one message and answers it."""
+
+    __slots__ = ("_bare", "_behind", "_location", "_message", "_query", "_status")
+
+    def __init__(self, route: Route, message: type[Message[Any]], behind: Behind) -> None:
+        self._behind = behind
+        self._message = message
+        self._query = Query(message)
+        self._status = route.status
+        self._location = route.location
+        self._bare = _is_whole_in_path(message, route.in_path)
+
+    async def on_post(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
+        """Carry out the message that path and body give together."""
+        actor = self._actor(req)
+        body = await req.body(self._behind.longest_body)
+        if req.query_string:
+            raise _not_in_the_query(req)
+        await self._carry_out(self._sent(body, req, path), actor, req, resp)
+
+    async def on_get(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
+        """Answer the message that path and query string give together."""
+        actor = self._actor(req)
+        data = _merged(self._query.data(req.params), path)
+        await self._carry_out(codec.value_of(data, self._message), actor, req, resp)
+
+    def _actor(self, req: DoorRequest) -> Actor:
+        token = req.token()
+        return ANONYMOUS if token is None else self._behind.authenticate(token)
+
+    def _sent(self, body: bytes, req: DoorRequest, path: dict[str, str]) -> Message[Any]:
+        if body:
+            check_json(req.content_type)
+            return codec.value_of(_merged(codec.loads(body), path), self._message)
+        if self._bare:
+            return self._message(**path)
+        return codec.value_of(path, self._message)
+
+    async def _carry_out(
+        self, message: Message[Any], actor: Actor, req: DoorRequest, resp: falcon.asgi.Response
+    ) -> None:
+        origin = Origin("http", req.address)
+        outcome = await self._behind.runner.run(Call(message, actor, origin, req.get_header(KEY)))
+        answer = codec.plain(outcome.result())
+        resp.status = self._status
+        if self._status != HTTPStatus.NO_CONTENT:
+            resp.data = orjson.dumps(answer)
+        if self._location is not None:
+            resp.set_header("Location", self._location.format_map(answer))
+
+
+class Doing:
+    """Takes any message by its wire name."""
+
+    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def on_post(self, req: DoorRequest, resp: falcon.asgi.Response, wire: str) -> None:
+        """Carry out the message of this wire name; `UnknownMessage`."""
+        endpoint = self._endpoints.get(wire)
+        if endpoint is None:
+            raise UnknownMessage(name=wire[:100])
+        await endpoint.on_post(req, resp)
+
+
+def _is_whole_in_path(message: type[Message[Any]], in_path: frozenset[str]) -> bool:
+    """Whether the path alone makes the message, so that its text needs no codec, only its rules."""
+    hints = typing.get_type_hints(message, include_extras=True)
+    needed = {field.name for field in attrs.fields(message) if field.default is attrs.NOTHING}
+    return needed <= in_path and all(plain_type(hints[name]) is str for name in in_path)
+
+
+def _merged(data: Any, path: dict[str, str]) -> Any:
+    if not path:
+        return data
+    if not isinstance(data, dict):
+        raise BadInput.of("", "must be an object with named fields")
+    twice = sorted(data.keys() & path.keys())
+    if twice:
+        problem = "is given by the path; leave it out here"
+        raise BadInput(fields=tuple(FieldProblem(name, problem) for name in twice))
+    return {**data, **path}
+
+
+def _not_in_the_query(req: DoorRequest) -> BadInput:
+    names = sorted(req.params) or [""]
+    problem = "is not taken from the query here; send it in the body"
+    return BadInput(fields=tuple(FieldProblem(name[:100], problem) for name in names))

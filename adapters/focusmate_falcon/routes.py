@@ -1,0 +1,51 @@
+"""The table of routes: method, path, message and what success answers."""
+
+import re
+
+import attrs
+
+
+@attrs.frozen
+class Route:
+    """One line of the table; the fields in braces are the message's, given in the path."""
+
+    method: str
+    path: str
+    wire: str
+    status: int = 200
+    location: str | None = None
+    """Where what was made can be read; the fields in braces are the answer's."""
+
+    @property
+    def in_path(self) -> frozenset[str]:
+        """The names of the fields that the path gives."""
+        return frozenset(re.findall(r"{(\w+)}", self.path))
+
+
+ROUTES = (
+    Route("POST", "/v1/accounts", "credentials.register", 201, "/v1/people/{id}"),
+    Route("POST", "/v1/tokens", "credentials.sign_in"),
+    Route("POST", "/v1/tokens/refresh", "credentials.refresh"),
+    Route("POST", "/v1/tokens/revoke", "credentials.sign_out", 204),
+    Route("GET", "/v1/people/me", "people.me"),
+    Route("GET", "/v1/people/{person_id}", "people.by_id"),
+    Route("POST", "/v1/rooms", "rooms.open", 201, "/v1/rooms/{id}"),
+    Route("GET", "/v1/rooms", "rooms.public"),
+    Route("GET", "/v1/rooms/{room_id}", "rooms.by_id"),
+    Route("POST", "/v1/rooms/{room_id}/join", "rooms.join"),
+    Route("POST", "/v1/rooms/{room_id}/leave", "rooms.leave"),
+    Route("POST", "/v1/rooms/{room_id}/close", "rooms.close"),
+    Route("GET", "/v1/rooms/{room_id}/timer", "timer.state"),
+    Route("POST", "/v1/rooms/{room_id}/timer/start", "timer.start"),
+    Route("POST", "/v1/rooms/{room_id}/timer/pause", "timer.pause"),
+    Route("POST", "/v1/rooms/{room_id}/timer/resume", "timer.resume"),
+    Route("POST", "/v1/rooms/{room_id}/timer/reset", "timer.reset"),
+)
+
+DO = "/v1/do/{wire}"
+"""Where every message is sent to by its wire name, whether or not it has a route of its own."""
+
+
+def do_route(wire: str) -> Route:
+    """The route of one message under `DO`."""
+    return Route("POST", DO.format(wire=wire), wire)
