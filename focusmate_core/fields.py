@@ -244,7 +244,8 @@ def minutes(least: int, most: int) -> Span:
 
 def rule_of(annotation: Any) -> Rule | None:
     """The rule an annotation bears: `Annotated[str, Text(1, 80)]`, also with `| None`."""
-    for part in (annotation, *typing.get_args(annotation)):
+    parts = typing.get_args(annotation) if is_optional(annotation) else (annotation,)
+    for part in parts:
         for extra in getattr(part, "__metadata__", ()):
             if isinstance(extra, Rule):
                 return extra

@@ -58,8 +58,8 @@ def values(annotation: Any) -> Strategy:
 def instances(cls: type[T], **fields: Strategy) -> st.SearchStrategy[T]:
     """Instances of a message or value class; `fields` replaces strategies by the field's name."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    made = {name: fields.get(name) or values(hints[name]) for name in _names(cls)}
-    return st.builds(cls, **made)
+    made = {name: values(hints[name]) for name in _names(cls) if name not in fields}
+    return st.builds(cls, **made, **fields)
 
 
 def data(cls: type[Any], **fields: Strategy) -> st.SearchStrategy[dict[str, Any]]:
