@@ -1,0 +1,288 @@
+"""The laws of the timer, under any interleaving of commands, time and workers."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from focusmate_core.features.plans import Plan
+from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom
+from focusmate_core.features.seats import JoinRoom, LeaveRoom
+from focusmate_core.features.timer import TimerState
+from focusmate_core.features.timer_control import PauseTimer, ResetTimer, ResumeTimer, StartTimer
+from focusmate_core.testing.strategies import instances
+from tests.features.timer_model import ZERO, NaiveRoom, Told, plain
+from tests.features.town import STORAGES, Town, is_gapless
+
+VERBS = {"start": StartTimer, "pause": PauseTimer, "resume": ResumeTimer, "reset": ResetTimer}
+MOVES = {"join": JoinRoom, "leave": LeaveRoom, "close": CloseRoom}
+NAMES = ("host", "ada", "bob")
+
+# Many phases may end in one jump, so plans of a minute or two are as likely as those of hours.
+short = st.integers(1, 3).map(lambda number: timedelta(minutes=number))
+plans = instances(Plan) | instances(
+    Plan, work=short, short_break=short, long_break=short, long_break_every=st.integers(0, 3)
+)
+jumps = st.one_of(
+    st.timedeltas(ZERO, timedelta(seconds=2)),
+    st.integers(0, 180).map(lambda number: timedelta(minutes=number)),
+    st.timedeltas(ZERO, timedelta(hours=6)),
+    st.integers(0, 2).map(lambda number: timedelta(days=number)),
+)
+people = st.sampled_from(NAMES)
+often = st.sampled_from(("host", "host", *NAMES))
+
+
+class Watched:
+    """A room in a town of its own, and a watcher who applies every event to what was seen first."""
+
+    def __init__(self, town: Town, plan: Plan, control: Control) -> None:
+        self.town = town
+        self.people = {name: town.somebody() for name in NAMES}
+        opened = town.do(OpenRoom(name="Library", plan=plan, control=control), self.people["host"])
+        self.room_id = opened.id
+        self.stream = f"room:{opened.id}"
+        self.parts = town.parts("room:nowhere")
+        self.seen: list[Told] = []
+
+    def send(self, message: type, who: str) -> str:
+        """What becomes of a command; a refusal must leave no trace but what was due anyway."""
+        return self.town.code(message(room_id=self.room_id), self.people[who])
+
+    def state(self, who: str):
+        return self.town.do(TimerState(room_id=self.room_id), self.people[who])
+
+    def told(self) -> list[Told]:
+        """All events so far; the watcher applies what is new, and sees what a new one would see."""
+        new = self.town.told(self.stream, after=len(self.seen))
+        assert [each.seq for each in new] == [len(self.seen) + n for n in range(1, len(new) + 1)]
+        self.parts = self.town.applied(self.parts, new)
+        self.seen += map(self._as_told, new)
+        assert self.parts == self.town.parts(self.stream)
+        return self.seen
+
+    def _as_told(self, envelope) -> Told:
+        ended = None
+        if envelope.type == "timer.phase_ended":
+            ended = self.town.decoded(envelope).ended.value
+        return Told(envelope.type, envelope.at, ended)
+
+    def be_on_time(self, span: timedelta) -> None:
+        """Let time pass with a worker who is there at every due instant."""
+        until = self.town.clock.now() + span
+        while (due := self._next_due()) is not None and due <= until:
+            self.town.clock.set(due)
+            assert self.town.engine.run_due() == 1
+        self.town.clock.set(until)
+
+    def _next_due(self):
+        with self.town.storage.read() as reader:
+            return reader.next_due()
+
+
+def check_legal(timer, now) -> None:
+    """The invariants that Timer's docstring states, and the bounds of what is left."""
+    assert (timer.ends_at is not None) == (timer.state.value == "running")
+    assert (timer.left is not None) == (timer.state.value == "paused")
+    if timer.left is not None:
+        assert ZERO <= timer.left <= timer.length
+    assert timer.completed >= 0
+
+
+class Machine(RuleBasedStateMachine):
+    """Storages made by `storage_of`, closed at the end."""
+
+    storage_of = staticmethod(STORAGES["memory"])
+    databases = Path()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storages = []
+
+    def a_town(self) -> Town:
+        self._storages.append(self.storage_of(self.databases))
+        return Town(self._storages[-1])
+
+    def teardown(self) -> None:
+        for storage in self._storages:
+            storage.close()
+
+
+class ForwardTime(Machine):
+    """One town whose worker is always on time, one that has none, and a naive room."""
+
+    @initialize(plan=plans, control=st.sampled_from(Control))
+    def open(self, plan, control):
+        self.prompt, self.lazy = (Watched(self.a_town(), plan, control) for _ in "ab")
+        now = self.prompt.town.clock.now()
+        self.naive = NaiveRoom(plan, "host", now, for_all=control is Control.EVERYONE)
+        self.settled = True
+
+    def both(self, message, who):
+        codes = {watched.send(message, who) for watched in (self.prompt, self.lazy)}
+        assert len(codes) == 1
+        return codes.pop()
+
+    @rule(verb=st.sampled_from(sorted(VERBS)), who=often)
+    def control(self, verb, who):
+        code = self.both(VERBS[verb], who)
+        assert code == self.naive.control(verb, who)
+        self.settled = self.settled or code == "ok"
+
+    @rule(verb=st.sampled_from(["join", "leave"]), who=people)
+    def move(self, verb, who):
+        code = self.both(MOVES[verb], who)
+        assert code == getattr(self.naive, verb)(who)
+        self.settled = self.settled or code == "ok"
+
+    @precondition(lambda self: self.naive.told[4:])
+    @rule(who=people)
+    def close(self, who):
+        code = self.both(CloseRoom, who)
+        assert code == self.naive.close(who)
+        self.settled = self.settled or code == "ok"
+
+    @rule(span=jumps)
+    def let_time_pass(self, span):
+        self.naive.pass_time(span)
+        self.prompt.be_on_time(span)
+        self.lazy.town.clock.advance(span)
+        self.settled = False
+
+    @precondition(lambda self: self.naive.state == "running")
+    @rule(more=st.sampled_from([timedelta(microseconds=n) for n in (-1, 0, 1)]))
+    def let_time_pass_to_the_very_end(self, more):
+        self.let_time_pass(max(ZERO, self.naive.left + more))
+
+    @rule()
+    def let_a_worker_come_late(self):
+        self.lazy.town.engine.run_due()
+        assert self.lazy.town.engine.run_due() == 0
+        self.settled = True
+
+    @precondition(lambda self: self.naive.state == "running")
+    @rule()
+    def pause_and_resume_at_one_instant(self):
+        before = self.naive.facts()
+        for verb in ("pause", "resume"):
+            self.control(verb, "host")
+        assert self.naive.facts() == before
+
+    @precondition(lambda self: self.naive.watchers())
+    @rule(span=jumps, looks=st.integers(1, 5))
+    def look_often_while_time_passes(self, span, looks):
+        """Whoever looks never sees what is left rise within a phase, and changes nothing."""
+        who = min(self.naive.watchers())
+        before = None
+        for _ in range(looks):
+            self.let_time_pass(span / looks)
+            seen = self.lazy.state(who)
+            if before and (seen.phase, seen.completed) == (before.phase, before.completed):
+                assert seen.left <= before.left
+            before = seen
+        assert all(self.lazy.state(who) == before for _ in range(20))
+
+    @invariant()
+    def everybody_sees_what_the_naive_room_shows(self):
+        facts = self.naive.facts()
+        for who in NAMES:
+            for watched in (self.prompt, self.lazy):
+                if who in self.naive.watchers():
+                    seen = watched.state(who)
+                    assert seen.left == self.naive.left
+                    assert seen.now == self.naive.now
+                    assert {**plain(seen), "left": facts["left"]} == facts
+                else:
+                    assert watched.send(TimerState, who) == "rooms.not_in_it"
+
+    @invariant()
+    def what_is_stored_is_legal_and_the_same(self):
+        assert plain(self.prompt.town.parts(self.prompt.stream)["timer"]) == self.naive.facts()
+        for watched in (self.prompt, self.lazy):
+            check_legal(watched.town.parts(watched.stream)["timer"], self.naive.now)
+
+    @invariant()
+    def everything_was_told_at_its_true_instant(self):
+        assert self.prompt.told() == self.naive.told
+        late = self.lazy.told()
+        assert late == self.naive.told[: len(late)]
+        assert not self.settled or len(late) == len(self.naive.told)
+
+
+class BrokenClock(Machine):
+    """A clock that somebody turns back and forth: what can be promised even then."""
+
+    @initialize(plan=plans, control=st.sampled_from(Control))
+    def open(self, plan, control):
+        self.room = Watched(self.a_town(), plan, control)
+        self.clock = self.room.town.clock
+
+    @rule(verb=st.sampled_from(sorted({**VERBS, **MOVES})), who=often)
+    def send(self, verb, who):
+        self.room.send({**VERBS, **MOVES}[verb], who)
+
+    @rule(span=jumps)
+    def let_time_pass(self, span):
+        self.clock.advance(span)
+
+    @rule(span=jumps)
+    def turn_the_clock_back(self, span):
+        self.clock.set(self.clock.now() - span)
+
+    @rule()
+    def let_a_worker_come(self):
+        self.room.town.engine.run_due()
+        assert self.room.town.engine.run_due() == 0
+
+    @invariant()
+    def every_state_is_legal(self):
+        check_legal(self.room.town.parts(self.room.stream)["timer"], self.clock.now())
+
+    @invariant()
+    def nobody_sees_more_left_than_the_phase_is_long(self):
+        for who in NAMES:
+            if self.room.send(TimerState, who) == "ok":
+                seen = self.room.state(who)
+                assert ZERO <= seen.left <= seen.length
+
+    @invariant()
+    def a_snapshot_with_its_events_is_the_snapshot_after(self):
+        self.room.told()
+
+    @invariant()
+    def a_timer_has_a_deadline_exactly_while_it_runs(self):
+        timer = self.room.town.parts(self.room.stream)["timer"]
+        with self.room.town.storage.read() as reader:
+            assert reader.next_due() == timer.ends_at
+
+    def teardown(self):
+        if hasattr(self, "room"):
+            self.let_the_clock_be_repaired()
+        super().teardown()
+
+    def let_the_clock_be_repaired(self):
+        """In the end every phase that ran is over, and the stream has no gap."""
+        self.room.send(LeaveRoom, "host")
+        self.clock.advance(days=30)
+        self.room.town.engine.run_due()
+        assert is_gapless(self.room.town.told(self.room.stream))
+
+
+@pytest.mark.parametrize("law", [ForwardTime, BrokenClock])
+@pytest.mark.parametrize("name", STORAGES)
+def test_the_laws_of_the_timer_hold_however_commands_and_time_interleave(law, name):
+    with tempfile.TemporaryDirectory() as folder:
+        where = {"storage_of": staticmethod(STORAGES[name]), "databases": Path(folder)}
+        run_state_machine_as_test(type(law.__name__, (law,), where))
