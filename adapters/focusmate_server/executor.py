@@ -196,10 +196,16 @@ class Executor:
 
     def run_due(self, done: Callable[[int | Exception], None]) -> None:
         """Execute what is due between two batches; `done` gets how many, or the fault."""
+        self.run_job(self.engine.run_due, done)
+
+    def run_job(
+        self, work: Callable[[], int], done: Callable[[int | Exception], None]
+    ) -> None:
+        """Have something that writes done between two batches; `done` gets its number, or fault."""
 
         def job() -> None:
             try:
-                count: int | Exception = self.engine.run_due()
+                count: int | Exception = work()
             except Exception as fault:  # noqa: BLE001  the worker logs it and tries again
                 count = fault
             if count and isinstance(count, int):

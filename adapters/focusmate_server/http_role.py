@@ -1,0 +1,150 @@
+"""The HTTP role: Falcon under uvicorn, and the writer, unless another process is it already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+import uvicorn
+import uvloop
+
+from focusmate_core.calls import Call, Outcome
+from focusmate_core.engine import Engine
+from focusmate_core.ports.runner import Runner
+from focusmate_core.refusals import Unavailable
+from focusmate_falcon.app import create_app
+from focusmate_falcon.settings import DoorSettings
+from focusmate_server.places import Pen, places_of
+from focusmate_server.settings import Settings
+from focusmate_server.wiring import open_engine
+from focusmate_server.writer import OK, Follower, Writer
+from focusmate_server.writer_client import NoWriter
+
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+REQUESTS_WITHIN_S = 3
+"""How long requests that were taken have to be answered once the end is asked for."""
+REST_WITHIN_S = 2.0
+WRITER_WITHIN_S = 5.0
+"""How long to look for a process that holds the pen and does not answer."""
+
+
+def serve_http(settings: Settings, listening: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called when requests are answered."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(HttpRole(settings).live(listening, announce))
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the process before the writer has."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the role."""
+        yield
+
+
+class HttpRole:
+    """The `Runner` of its own door: calls go to the writer here, or to the one there is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._places = places_of(settings)
+        self._pen = Pen(self._places.lock)
+        self._engine: Engine
+        self._behind: Writer | Follower
+        self._runner: Runner
+
+    async def run(self, call: Call[R]) -> Outcome[R]:
+        """What became of the call."""
+        return await self._runner.run(call)
+
+    async def live(self, listening: socket.socket, announce: Callable[[], None]) -> None:
+        """Serve until a signal comes."""
+        self._engine = open_engine(self._settings)
+        await self._begin()
+        door = DoorSettings(origins=self._settings.cors_origins)
+        app = create_app(self._engine, self, settings=door, ready=self._ready)
+        server = Server(_config(app))
+        _on_signals(server)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        while not (server.started or serving.done()):
+            await asyncio.sleep(0.005)
+        announce()
+        await serving
+        await self._behind.stop(REST_WITHIN_S)
+        self._engine.storage.close()
+
+    async def _begin(self) -> None:
+        until = time.monotonic() + WRITER_WITHIN_S
+        while not self._pen.take():
+            try:
+                return await self._follow()
+            except OSError as nobody:
+                # It is starting, or about to end: then the pen is ours.
+                if time.monotonic() > until:
+                    raise NoWriter(self._places.socket) from nobody
+                await asyncio.sleep(0.1)
+        return await self._write()
+
+    async def _write(self) -> None:
+        self._behind = Writer(self._engine, self._settings, self._places)
+        await self._behind.start()
+        self._runner = self._behind.runner
+        log.info("this process writes to %s", self._settings.storage)
+
+    async def _follow(self) -> None:
+        self._behind = Follower(self._engine, self._places)
+        await self._behind.start()
+        self._runner = self._behind.runner
+        log.info("another process writes to %s; this one sends to it", self._settings.storage)
+        self._heir = asyncio.create_task(self._inherit())
+
+    async def _inherit(self) -> None:
+        """When who wrote has ended, go on writing."""
+        free = asyncio.get_running_loop().create_future()
+        wait = threading.Thread(target=self._wait_for_pen, args=(free,), daemon=True)
+        wait.start()
+        await free
+        former = self._behind
+        await self._write()
+        await former.stop(0)
+
+    def _wait_for_pen(self, free: asyncio.Future[None]) -> None:
+        self._pen.wait()
+        free.get_loop().call_soon_threadsafe(free.set_result, None)
+
+    async def _ready(self) -> Mapping[str, str]:
+        try:
+            parts = await asyncio.to_thread(self._behind.parts)
+        except Unavailable as away:
+            return {"storage": away.detail}
+        return {"storage": OK, **parts}
+
+
+def _config(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own type for an ASGI app
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=REQUESTS_WITHIN_S,
+    )
+
+
+def _on_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003

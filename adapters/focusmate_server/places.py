@@ -1,0 +1,95 @@
+"""Places: where the server keeps what stands beside its database, and who holds the pen."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import attrs
+
+from focusmate_server.settings import BadSetting, CannotStart, Settings
+
+LONGEST_SOCKET = 100
+"""Bytes; the operating systems allow 104 to 108."""
+
+
+@attrs.frozen
+class Places:
+    """The files of one server."""
+
+    key: Path
+    lock: Path
+    socket: Path
+
+
+def places_of(settings: Settings) -> Places:
+    """Where they are: beside the database (`study.db`, `study.key` …), unless it is set."""
+    beside = _database(settings.storage)
+    return Places(
+        key=settings.signing_key_file or beside.with_suffix(".key"),
+        lock=beside.with_suffix(".lock"),
+        socket=_reachable(settings.socket, beside.with_suffix(".sock")),
+    )
+
+
+def _database(url: str) -> Path:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        asked = make_url(url)
+    except (ArgumentError, ValueError):
+        raise BadSetting(f"FOCUSMATE_STORAGE must be a URL, not {url!r}") from None
+    name = asked.database if asked.drivername == "sqlite" else None
+    return Path(name or "focusmate.db").absolute()
+
+
+def _reachable(asked: Path | None, beside: Path) -> Path:
+    if asked is not None:
+        if len(os.fsencode(asked)) > LONGEST_SOCKET:
+            raise BadSetting(f"FOCUSMATE_SOCKET must have at most {LONGEST_SOCKET} bytes: {asked}")
+        return asked
+    if len(os.fsencode(beside)) <= LONGEST_SOCKET:
+        return beside
+    # The path of a socket is bounded, that of a database is not.
+    name = hashlib.sha256(os.fsencode(beside.resolve())).hexdigest()[:16]
+    return _own_folder() / f"{name}.sock"
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"focusmate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise CannotStart(f"{folder} is not this user's alone: remove it, or set FOCUSMATE_SOCKET")
+    return folder
+
+
+class Pen:
+    """The right to write to a database: one process holds it, and loses it by ending."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as wrong:
+            said = f"{path} cannot be used ({wrong.strerror})"
+            raise BadSetting(f"FOCUSMATE_STORAGE: {said}") from None
+
+    def take(self) -> bool:
+        """Take it if nobody holds it; whether this process holds it now."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def wait(self) -> None:
+        """Wait until it is free, and take it."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Give it back."""
+        os.close(self._file)

@@ -1,0 +1,216 @@
+"""Settings: what can be set, from a TOML file, the environment and the command line."""
+
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import attrs
+
+PREFIX = "FOCUSMATE_"
+CONFIG = "FOCUSMATE_CONFIG"
+CONFIG_DEFAULT = Path("focusmate.toml")
+OTHERS = ("FOCUSMATE_TEST_",)
+"""Prefixes of environment names that are no settings and may be there all the same."""
+
+
+class CannotStart(Exception):  # noqa: N818  it says what is the case
+    """Why the program does not start, in one line that says what to change."""
+
+
+class BadSetting(CannotStart):
+    """A setting that says nothing usable; the text names it."""
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+# -- how each kind is read: gives the value, or ValueError with what is asked for ------------------
+
+Read = Callable[[Any], Any]
+_BIND = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:.+", re.DOTALL)
+
+
+def _no(asked: str, given: Any) -> ValueError:
+    return ValueError(f"must be {asked}, not {given!r}")
+
+
+def read_bind(given: Any) -> Address:
+    """`host:port`, `[::1]:port`; port 0 takes any that is free."""
+    found = _BIND.fullmatch(given) if isinstance(given, str) else None
+    if found is None or int(found["port"]) > 65535:
+        raise _no("host:port", given)
+    return Address(found["six"] or found["host"], int(found["port"]))
+
+
+def read_url(given: Any) -> str:
+    """A storage's URL; which ones there are is the storages' business."""
+    if not isinstance(given, str) or not _URL.fullmatch(given):
+        raise _no("a URL such as sqlite:///focusmate.db", given)
+    return given
+
+
+def read_path(given: Any) -> Path:
+    """The path of a file."""
+    if not isinstance(given, str) or not given.strip() or "\0" in given:
+        raise _no("the path of a file", given)
+    return Path(given).expanduser()
+
+
+def read_origins(given: Any) -> tuple[str, ...]:
+    """A list in TOML, separated by commas elsewhere."""
+    asked = "origins such as https://app.example.org, separated by commas, or *"
+    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(parts, list):
+        raise _no(asked, given)
+    kept = [part for part in parts if part != ""]
+    if not all(isinstance(part, str) and _ORIGIN.fullmatch(part) for part in kept):
+        raise _no(asked, given)
+    return tuple(kept)
+
+
+def read_whole(least: int, most: int) -> Read:
+    """A whole number within bounds, both included."""
+
+    def read(given: Any) -> int:
+        asked = f"a whole number from {least} to {most}"
+        digits = isinstance(given, str) and given.isascii() and given.isdecimal()
+        if type(given) is not int and not (digits and len(given) < 10):
+            raise _no(asked, given)
+        if not least <= int(given) <= most:
+            raise _no(asked, given)
+        return int(given)
+
+    return read
+
+
+def read_choice(*choices: str) -> Read:
+    """One of a few words."""
+
+    def read(given: Any) -> str:
+        if given not in choices:
+            raise _no(f"one of {', '.join(choices)}", given)
+        return str(given)
+
+    return read
+
+
+# -- what can be set ------------------------------------------------------------------------------
+
+
+def _setting(default: Any, read: Read, told: str) -> Any:
+    return attrs.field(default=default, metadata={"read": read, "help": told})
+
+
+@attrs.frozen
+class Settings:
+    """All settings; `http_bind` is FOCUSMATE_HTTP_BIND, `--http-bind`, and `http_bind` in TOML."""
+
+    storage: str = _setting(
+        "sqlite:///focusmate.db", read_url, "Where everything is kept, as a URL."
+    )
+    http_bind: Address = _setting(
+        Address("127.0.0.1", 8000), read_bind, "Where the HTTP door listens, host:port."
+    )
+    realtime_bind: Address = _setting(
+        Address("127.0.0.1", 8001), read_bind, "Where the WebSocket door listens, host:port."
+    )
+    signing_key_file: Path | None = _setting(
+        None, read_path, "The key that signs tokens; beside the database, made at the first start."
+    )
+    socket: Path | None = _setting(
+        None, read_path, "The local socket of the process that writes; beside the database."
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), read_origins, "Web origins that may call the HTTP door, separated by commas."
+    )
+    retention_days: int = _setting(
+        30, read_whole(1, 3650), "How many days events are held for those who missed them."
+    )
+    log_level: str = _setting(
+        "info", read_choice("debug", "info", "warning", "error"), "What is logged at least."
+    )
+    log_format: str = _setting("console", read_choice("console", "json"), "How it is logged.")
+    batch: int = _setting(256, read_whole(1, 10_000), "How many commands share a commit at most.")
+    queue: int = _setting(
+        4096, read_whole(1, 1_000_000), "How many commands may wait; more are refused at once."
+    )
+    preparers: int = _setting(
+        2, read_whole(1, 256), "How many threads hash passwords; each takes 64 MiB."
+    )
+
+
+NAMES: Mapping[str, "attrs.Attribute[Any]"] = {
+    PREFIX + each.name.upper(): each for each in attrs.fields(Settings)
+}
+
+
+def load(given: Mapping[str, Any] | None = None, config: str | None = None) -> Settings:
+    """The settings in force: `given` on the command line, else environment, file, default.
+
+    `BadSetting` names what cannot be used, be it a value, a name nobody knows, or a file that was
+    named and is not there.
+    """
+    import typed_settings
+    from typed_settings.exceptions import ConfigFileLoadError, InvalidOptionsError
+    from typed_settings.loaders import DictLoader
+
+    _refuse_unknown(os.environ)
+    loaders: list[Any] = [
+        *_file_loaders(config or os.environ.get(CONFIG)),
+        typed_settings.EnvLoader(prefix=PREFIX),
+        DictLoader({k: v for k, v in (given or {}).items() if v is not None}),
+    ]
+    try:
+        return typed_settings.load_settings(Settings, loaders, processors=[_cleaned])
+    except InvalidOptionsError as wrong:
+        known = ", ".join(each.name for each in NAMES.values())
+        raise BadSetting(f"{wrong}; the settings are {known}") from None
+    except (ConfigFileLoadError, OSError, UnicodeDecodeError) as wrong:
+        named = config or os.environ.get(CONFIG) or CONFIG_DEFAULT
+        raise BadSetting(f"the settings file {named} cannot be read: {wrong}") from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name.startswith(OTHERS) or name in {*NAMES, CONFIG}:
+            continue
+        meant = difflib.get_close_matches(name, [*NAMES, CONFIG], n=1)
+        hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(NAMES)}"
+        raise BadSetting(f"{name} is no setting; {hint}")
+
+
+def _file_loaders(named: str | None) -> list[Any]:
+    from typed_settings import FileLoader, TomlFormat
+
+    path = CONFIG_DEFAULT if named is None else Path(named)
+    if not path.is_file():
+        if named is None:
+            return []
+        raise BadSetting(f"{CONFIG} (--config) names {named!r}, which is no file")
+    return [FileLoader(formats={"*": TomlFormat(None)}, files=[f"!{path.resolve()}"])]
+
+
+def _cleaned(found: dict[str, Any], _: type, options: Any) -> dict[str, Any]:
+    """typed-settings' place for what happens before it converts, where a setting still has a name."""
+    for name, each in NAMES.items():
+        given = found.get(each.name, each.default)
+        if given is each.default:
+            continue
+        try:
+            found[each.name] = each.metadata["read"](given)
+        except ValueError as wrong:
+            raise BadSetting(f"{name} {wrong}") from None
+    return found

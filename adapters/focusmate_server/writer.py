@@ -1,0 +1,124 @@
+"""The writer: executor, socket door and worker in the one process that writes to a database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from focusmate_core.engine import Engine
+from focusmate_core.ports.runner import Runner
+from focusmate_server.asyncio_client import AsyncioClient
+from focusmate_server.asyncio_runner import AsyncioRunner
+from focusmate_server.executor import Executor
+from focusmate_server.places import Places
+from focusmate_server.settings import Settings
+from focusmate_server.socket_door import Job, open_socket
+from focusmate_server.worker import DUE, SWEEP, Worker, overdue
+
+OK = "ok"
+LATE_S = 5.0
+"""A deadline overdue for longer means that the worker does not keep up."""
+JOB_WITHIN_S = 60.0
+
+
+class Writer:
+    """What runs beside the HTTP door where nobody else writes. Made on the loop it serves."""
+
+    def __init__(self, engine: Engine, settings: Settings, places: Places) -> None:
+        self._engine = engine
+        self._places = places
+        self._executor = Executor(
+            engine, batch=settings.batch, waiting=settings.queue, preparers=settings.preparers
+        )
+        self._queue = settings.queue
+        self.runner: Runner = AsyncioRunner(self._executor)
+        self._jobs = jobs_of(self._executor, settings)
+        self._worker = Worker(engine, lambda job: wait_for(self._jobs[job]))
+        self._door: asyncio.AbstractServer | None = None
+
+    async def start(self) -> None:
+        """Begin to write."""
+        self._executor.start()
+        self._executor.after_commit(self._worker.ring)
+        self._door = await open_socket(self._places.socket, self._executor, self._jobs)
+        self._worker.start()
+
+    async def stop(self, timeout: float) -> None:
+        """Take no more, finish what was taken."""
+        if self._door is not None:
+            self._door.close()
+            self._places.socket.unlink(missing_ok=True)
+        await asyncio.to_thread(self._worker.stop, timeout)
+        await asyncio.to_thread(self._executor.close, timeout)
+
+    def parts(self) -> Mapping[str, str]:
+        """What each part says of itself: `ok`, or what is wrong."""
+        queued, lanes, worker = (
+            self._executor.queued,
+            self._executor.is_alive,
+            self._worker.is_alive,
+        )
+        full = f"{queued} commands wait, and there is room for {self._queue}"
+        return {
+            "executor": OK if lanes else "its thread ended",
+            "queue": OK if queued < self._queue else full,
+            "worker": _worker_says(worker, self._engine),
+        }
+
+
+class Follower:
+    """What runs beside the HTTP door where another process writes."""
+
+    def __init__(self, engine: Engine, places: Places) -> None:
+        self._engine = engine
+        self._client = AsyncioClient(places.socket, engine.registry)
+        self.runner: Runner = self._client
+
+    async def start(self) -> None:
+        """Find the writer; OSError if it is not there."""
+        await self._client.connect()
+
+    async def stop(self, timeout: float) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def parts(self) -> Mapping[str, str]:
+        """What each part says of itself: `ok`, or what is wrong."""
+        return {"worker": _worker_says(True, self._engine)}
+
+
+def _worker_says(alive: bool, engine: Engine) -> str:
+    late = overdue(engine)
+    if not alive:
+        return "its thread ended"
+    return OK if late < LATE_S else f"the next deadline has been due for {late:.0f} s"
+
+
+def jobs_of(executor: Executor, settings: Settings) -> Mapping[str, Job]:
+    """The worker's jobs, done by the executor between two batches."""
+    engine = executor.engine
+    held = timedelta(days=settings.retention_days)
+
+    def sweep(done: Callable[[int | Exception], None]) -> None:
+        executor.run_job(lambda: engine.sweep(retention=held), done)
+
+    return {DUE: executor.run_due, SWEEP: sweep}
+
+
+def wait_for(job: Job) -> int:
+    """Have a job done and wait; how many it did. Raises its fault."""
+    told: list[int | Exception] = []
+    come = threading.Event()
+
+    def done(result: int | Exception) -> None:
+        told.append(result)
+        come.set()
+
+    job(done)
+    if not come.wait(JOB_WITHIN_S):
+        raise TimeoutError(f"the executor did not come to it within {JOB_WITHIN_S:.0f} s")
+    if isinstance(told[0], Exception):
+        raise told[0]
+    return told[0]
