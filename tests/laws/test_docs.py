@@ -79,6 +79,25 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(name, tmp_path):
     assert done.returncode == 0, done.stderr.replace(str(program), name)
 
 
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_runs(path, tmp_path):
+    command = [sys.executable, "-W", "error", "-I", str(path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_ten_lines_of_the_readme_are_the_first_example():
+    shown = [block.text for block in blocks_of((ROOT / "README.md").read_text(encoding="utf-8"))]
+    _, _, program = EXAMPLES[0].read_text(encoding="utf-8").partition('"""\n\n')
+    assert program in shown
+
+
 def test_every_block_that_is_no_program_can_at_least_be_read():
     readers = {"python": ast.parse, "json": json.loads, "toml": tomllib.loads}
     for language, read in readers.items():
