@@ -1,21 +1,26 @@
 """The app: every message behind its route, for one engine and one runner."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TypeAlias
 
+import falcon
 import falcon.asgi
+import orjson
 
 from focusmate_core.engine import Engine
 from focusmate_core.messages import Access
 from focusmate_core.ports.runner import Runner
 from focusmate_core.registry import Registry
 from focusmate_falcon.door import HttpDoor
-from focusmate_falcon.endpoints import Behind, Doing, Endpoint
+from focusmate_falcon.endpoints import Behind, Endpoint, UnknownName
 from focusmate_falcon.health import Live, Readiness, Ready, nothing_to_ask
-from focusmate_falcon.problems import handle_problems
+from focusmate_falcon.openapi import Document
+from focusmate_falcon.pages import Page, problems_page
+from focusmate_falcon.problems import PAGE, handle_problems
 from focusmate_falcon.requests import DoorRequest
-from focusmate_falcon.routes import DO, ROUTES, do_route
+from focusmate_falcon.routes import DO, ROUTES, Route, do_route
 from focusmate_falcon.settings import DoorSettings
 
 App: TypeAlias = falcon.asgi.App[DoorRequest, falcon.asgi.Response]
@@ -37,26 +42,31 @@ def create_app(
     handle_problems(app)
     behind = Behind(engine.authenticate, runner, settings.longest_body)
     _add_messages(app, engine.registry, behind)
+    app.add_route(PAGE, Page(problems_page(engine.registry), falcon.MEDIA_HTML))
     app.add_route("/health/live", Live())
     app.add_route("/health/ready", Readiness(ready or nothing_to_ask))
     return HttpDoor(app, settings)
 
 
 def _add_messages(app: App, registry: Registry, behind: Behind) -> None:
-    """A route whose message no loaded feature declares is left out."""
+    document = Document(registry)
     resources: dict[str, SimpleNamespace] = defaultdict(SimpleNamespace)
-    for route in ROUTES:
-        if route.wire in registry.messages:
-            endpoint = Endpoint(route, registry.messages[route.wire], behind)
-            _bind(resources[route.path], route.method, endpoint)
+    for route in _offered(registry):
+        endpoint = Endpoint(route, registry.messages[route.wire], behind)
+        _bind(resources[route.path], route.method, endpoint)
+        document.add(route)
     for path, resource in resources.items():
         app.add_route(path, resource)
-    offered = {
-        wire: Endpoint(do_route(wire), message, behind)
-        for wire, message in registry.messages.items()
-        if message.spec.access is not Access.SYSTEM
-    }
-    app.add_route(DO, Doing(offered))
+    app.add_route(DO, UnknownName())
+    app.add_route("/openapi.json", Page(orjson.dumps(document.finished()), falcon.MEDIA_JSON))
+
+
+def _offered(registry: Registry) -> Iterator[Route]:
+    """The routes of what is loaded, and every message by its name, but for the system's own."""
+    yield from (route for route in ROUTES if route.wire in registry.messages)
+    for wire, message in registry.messages.items():
+        if message.spec.access is not Access.SYSTEM:
+            yield do_route(wire)
 
 
 def _bind(resource: SimpleNamespace, method: str, endpoint: Endpoint) -> None:

@@ -102,10 +102,6 @@ def _within(seconds: float, receive: Receive) -> Receive:
             async with asyncio.timeout_at(until):
                 return await receive()
         except TimeoutError:
-            raise falcon.HTTPError(
-                408,
-                description=f"The body did not arrive within {seconds:g} s; send it again.",
-                headers={"Connection": "close"},
-            ) from None
+            raise falcon.HTTPError(408, headers={"Connection": "close"}) from None
 
     return in_time

@@ -83,18 +83,12 @@ class Endpoint:
             resp.set_header("Location", self._location.format_map(answer))
 
 
-class Doing:
-    """Takes any message by its wire name."""
+class UnknownName:
+    """Where messages are sent by a wire name that no route has."""
 
-    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
-        self._endpoints = endpoints
-
-    async def on_post(self, req: DoorRequest, resp: falcon.asgi.Response, wire: str) -> None:
-        """Carry out the message of this wire name; `UnknownMessage`."""
-        endpoint = self._endpoints.get(wire)
-        if endpoint is None:
-            raise UnknownMessage(name=wire[:100])
-        await endpoint.on_post(req, resp)
+    async def on_post(self, _: DoorRequest, _resp: falcon.asgi.Response, wire: str) -> None:
+        """Refuse: `UnknownMessage`."""
+        raise UnknownMessage(name=wire[:100])
 
 
 def _is_whole_in_path(message: type[Message[Any]], in_path: frozenset[str]) -> bool:

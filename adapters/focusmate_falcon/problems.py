@@ -42,6 +42,14 @@ TITLE: Mapping[Kind, str] = {
     Kind.TOO_OFTEN: "Too often",
     Kind.UNAVAILABLE: "Unavailable",
 }
+HTTP_DETAIL: Mapping[int, str] = {
+    400: "The request cannot be read; look at its method and its headers.",
+    404: "There is nothing at this path; /openapi.json lists the paths.",
+    405: "This path does not take this method; the header Allow lists those it takes.",
+    408: "The body did not arrive in time; send it again.",
+    415: "A body must be sent as «Content-Type: application/json», in UTF-8.",
+}
+"""What is told where an error of HTTP itself does not tell more."""
 FAULT = "fault"
 """The code of a bug."""
 
@@ -101,15 +109,18 @@ def _headers(refusal: Refusal, *, with_token: bool) -> dict[str, str]:
     return {}
 
 
+def http_code(status: int) -> str:
+    """The code of an error of HTTP itself: `http.not_found`."""
+    phrase = http.HTTPStatus(status).phrase
+    return "http." + phrase.lower().replace(" ", "_").replace("-", "_")
+
+
 def of_http(error: falcon.HTTPError) -> Problem:
     """An error of HTTP itself: no such path, a method it does not have, a header it cannot read."""
-    phrase = http.HTTPStatus(error.status_code).phrase
-    code = "http." + phrase.lower().replace(" ", "_").replace("-", "_")
-    given = error.headers or {}
-    headers = dict(given if isinstance(given, Mapping) else dict(given))
-    return Problem(
-        error.status_code, code, phrase, error.description or f"{phrase}.", headers=headers
-    )
+    status = error.status_code
+    title = http.HTTPStatus(status).phrase
+    detail = error.description or HTTP_DETAIL.get(status, f"{title}.")
+    return Problem(status, http_code(status), title, detail, headers=dict(error.headers or {}))
 
 
 def of_fault(fault: Exception, where: str) -> Problem:

@@ -72,9 +72,7 @@ def check_json(content_type: str | None) -> None:
     media, _, params = (content_type or "").lower().partition(";")
     name, _, charset = params.strip().partition("=")
     if media.strip() != falcon.MEDIA_JSON or (name and (name, charset.strip('"')) != UTF_8):
-        raise falcon.HTTPUnsupportedMediaType(
-            description="A body must be sent as «Content-Type: application/json», in UTF-8."
-        )
+        raise falcon.HTTPUnsupportedMediaType
 
 
 UTF_8 = ("charset", "utf-8")

@@ -1,0 +1,56 @@
+"""Pages: what is written once, at the start, and read by whoever asks."""
+
+import html
+import http
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import falcon.asgi
+
+from focusmate_core import refusals
+from focusmate_core.refusals import Refusal
+from focusmate_core.registry import Registry
+from focusmate_falcon.problems import FAULT, HTTP_DETAIL, STATUS, http_code
+
+
+class Page:
+    """Bytes under a path."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self._content = content
+        self._media_type = media_type
+
+    async def on_get(self, _: Any, resp: falcon.asgi.Response) -> None:
+        resp.data = self._content
+        resp.content_type = self._media_type
+
+    on_head = on_get
+
+
+def problems_page(registry: Registry) -> bytes:
+    """A paragraph for every problem, under its code: where the `type` of a problem leads."""
+    told = "".join(
+        f'<section id="{html.escape(code)}"><h2>{html.escape(code)}</h2>'
+        f"<p>{status} {http.HTTPStatus(status).phrase}. {html.escape(text)}</p></section>\n"
+        for code, status, text in sorted(_problems(registry))
+    )
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>'
+    return f"{head}<h1>Problems</h1>\n{told}".encode()
+
+
+def _problems(registry: Registry) -> Iterator[tuple[str, int, str]]:
+    for refusal in {*_of_the_core(), *registry.refusals.values()}:
+        text = inspect.cleandoc(refusal.__doc__ or "")
+        if "{summary}" not in refusal.template:
+            text = f"«{refusal.template}» {text}"
+        yield refusal.code, STATUS[refusal.kind], text
+    yield from ((http_code(status), status, text) for status, text in HTTP_DETAIL.items())
+    yield FAULT, 500, "A bug; it is in the server's log under the error id that is told."
+
+
+def _of_the_core() -> Iterator[type[Refusal]]:
+    for name in refusals.__all__:
+        thing = getattr(refusals, name)
+        if isinstance(thing, type) and issubclass(thing, Refusal) and thing is not Refusal:
+            yield thing
