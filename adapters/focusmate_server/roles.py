@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from focusmate_server.settings import Address, Settings
 from focusmate_server.supervisor import READY
 
 HTTP, REALTIME, WORKER = "http", "realtime", "worker"
+WRITER_WITHIN_S = 20.0
+"""How long a supervised realtime waits for the writer, which is started at the same moment."""
 
 
 def serve_all(settings: Settings, options: Sequence[str]) -> int:
@@ -55,9 +58,11 @@ def serve_one(
 
         listening = _socket(listen_fd, "FOCUSMATE_HTTP_BIND", settings.http_bind)
     else:
-        from focusmate_server.realtime_role import serve_realtime as serve
+        from focusmate_server.realtime_role import serve_realtime
 
         listening = _socket(listen_fd, "FOCUSMATE_REALTIME_BIND", settings.realtime_bind)
+        within = WRITER_WITHIN_S if supervised else 0.0
+        serve = functools.partial(serve_realtime, writer_within=within)
     host, port, *_ = listening.getsockname()
     serve(settings, listening, _announcing(supervised, f"{role} listens on {Address(host, port)}"))
     return 0

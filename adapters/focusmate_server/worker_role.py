@@ -7,21 +7,18 @@ import threading
 from collections.abc import Callable
 
 from focusmate_server.places import places_of
-from focusmate_server.settings import CannotStart, Settings
+from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.worker import Worker
-from focusmate_server.writer_client import NoWriter, WriterClient
+from focusmate_server.writer_client import WriterClient
 
 END_WITHIN_S = 5.0
 
 
 def serve_worker(settings: Settings, announce: Callable[[], None]) -> None:
-    """Work until SIGTERM or SIGINT; `CannotStart` if no process writes."""
+    """Work until SIGTERM or SIGINT; `NoWriter` if no process writes."""
     engine = open_engine(settings)
-    try:
-        client = WriterClient(places_of(settings).socket, engine.registry)
-    except NoWriter as nobody:
-        raise CannotStart(str(nobody)) from None
+    client = WriterClient(places_of(settings).socket, engine.registry)
     worker = Worker(engine, client.job)
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

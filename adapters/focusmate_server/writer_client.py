@@ -19,6 +19,7 @@ from focusmate_server.frames import (
     job_frame,
     outcome_of,
 )
+from focusmate_server.settings import CannotStart
 
 R = TypeVar("R")
 

@@ -1,0 +1,67 @@
+"""The realtime role: the WebSocket door on trio, which sends its calls to the writer's process."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from focusmate_core.engine import Engine
+from focusmate_server.places import places_of
+from focusmate_server.settings import Settings
+from focusmate_server.trio_runner import SocketRunner
+from focusmate_server.wiring import open_engine
+from focusmate_server.writer_client import NoWriter
+from focusmate_trio.door import serve
+
+log = logging.getLogger(__name__)
+
+
+def serve_realtime(
+    settings: Settings,
+    listening: socket.socket,
+    announce: Callable[[], None],
+    *,
+    writer_within: float = 0.0,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `NoWriter` if no process writes after so many seconds.
+
+    `announce` is called when WebSockets are answered.
+    """
+    path = places_of(settings).socket
+    _find_writer(path, writer_within)
+    engine = open_engine(settings, writes=False)
+    trio.run(_live, engine, SocketRunner(path, engine.registry), listening, announce)
+    engine.storage.close()
+
+
+def _find_writer(path: Path, within: float) -> None:
+    until = time.monotonic() + within
+    while True:
+        with socket.socket(socket.AF_UNIX) as trial:
+            if trial.connect_ex(str(path)) == 0:
+                return
+        if time.monotonic() >= until:
+            raise NoWriter(path)
+        time.sleep(0.02)
+
+
+async def _live(
+    engine: Engine, runner: SocketRunner, listening: socket.socket, announce: Callable[[], None]
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as lines:
+            await lines.start(runner.live)
+            async with trio.open_nursery() as doors:
+                door = functools.partial(serve, engine, runner, listeners=[listening])
+                await doors.start(door)
+                announce()
+                await anext(aiter(signals))
+                doors.cancel_scope.cancel()
+            lines.cancel_scope.cancel()
