@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -50,14 +49,17 @@ class Events:
 
     def append(self, line: Line, fresh: Sequence[Fresh]) -> None:
         """Number the events of all streams, streams in sorted order, and keep them."""
-        counts = Counter(event.stream for event in fresh)
-        last = self._number(line, sorted(counts.items()))
-        following = {stream: last[stream] - count for stream, count in counts.items()}
-        values = []
+        counts: dict[str, int] = {}
         for event in fresh:
-            following[event.stream] += 1
-            values.append(self._insert.arrange(_row(event, following[event.stream])))
-        line.change_many(self._insert.sql, values)
+            counts[event.stream] = counts.get(event.stream, 0) + 1
+        seqs = self._number(line, sorted(counts.items()))
+        for stream, count in counts.items():
+            seqs[stream] -= count
+        rows = []
+        for event in fresh:
+            seqs[event.stream] += 1
+            rows.append(_row(event, seqs[event.stream]))
+        line.change_many(self._insert.sql, rows)
 
     def head(self, line: Line, stream: str) -> int:
         found = line.rows(self._head.sql, (stream,))

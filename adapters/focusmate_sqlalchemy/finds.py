@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import attrs
 from sqlalchemy import ColumnElement, false, or_
 
 from focusmate_core.entities import Entity
 from focusmate_core.finding import Among, Between, Condition, Find, Is, Page, index_for
 from focusmate_sqlalchemy.driver import Line
-from focusmate_sqlalchemy.shapes import mark
+from focusmate_sqlalchemy.shapes import Unindexed, mark
 from focusmate_sqlalchemy.shelf import Shelf
 from focusmate_sqlalchemy.tables import ordering
-from focusmate_sqlalchemy.walks import Ground, Sort, Walk
+from focusmate_sqlalchemy.walks import Ground, Loose, Sort, Walk, loose
 
 E = TypeVar("E", bound=Entity)
+
+
+FEW = 1_000
+"""So many rows of a range are sorted; more are walked in key order instead."""
+
+
+@attrs.frozen
+class Plan:
+    """How a find is served: sorted by `sort` beside what is fixed, which its index does alone.
+
+    Else by an `Among` whose values are walked singly and merged, or by a range that is sorted.
+    """
+
+    sort: tuple[str, ...]
+    merged: str | None
+    ranged: bool
 
 
 class Finder:
@@ -23,7 +40,7 @@ class Finder:
 
     def __init__(self, shelf: Shelf[Any]) -> None:
         self._shelf = shelf
-        self._plans: dict[Any, tuple[tuple[str, ...], str | None]] = {}
+        self._plans: dict[Any, Plan] = {}
         self._walks: dict[Any, Walk] = {}
 
     def find(self, line: Line, asked: Find[E]) -> Page[E]:
@@ -35,35 +52,51 @@ class Finder:
         return self._walk(asked, asked.where).count(line, values, bound)
 
     def _rows(self, line: Line, asked: Find[Any]) -> list[Any]:
-        sort, merged = self._plan(asked)
-        start = start_of(self._shelf, asked, sort)
+        plan = self._plan(asked)
+        start = start_of(self._shelf, asked, plan.sort)
+        is_loose = plan.ranged and self.count(line, asked, FEW) >= FEW
         found: list[Any] = []
-        for where in _alternatives(asked.where, merged):
-            walk, values = self._walk(asked, where), condition_values(self._shelf, where)
+        for where in _alternatives(asked.where, plan.merged):
+            walk = self._walk(asked, where, is_loose=is_loose)
+            values = condition_values(self._shelf, where)
             found += walk.rows(line, values, start, asked.limit + 1)
-        if merged is not None:
+        if plan.merged is not None:
             found.sort(key=self._shelf.row_key, reverse=asked.descending)
         return found
 
-    def _plan(self, asked: Find[Any]) -> tuple[tuple[str, ...], str | None]:
-        """What is sorted by beside what is fixed, and the field whose `Among` is merged."""
+    def _plan(self, asked: Find[Any]) -> Plan:
         shape = (asked.order, tuple((type(c), c.field) for c in asked.where))
         if shape not in self._plans:
-            path = ordering(asked.entity.declared, index_for(asked))
-            fixed = {c.field for c in asked.where if isinstance(c, Is)}
-            sort = tuple(name for name in asked.sort_fields if name not in fixed)
-            self._plans[shape] = sort, _merged_field(asked, path, fixed, sort)
+            self._plans[shape] = _plan(asked)
         return self._plans[shape]
 
-    def _walk(self, asked: Find[Any], where: tuple[Condition, ...]) -> Walk:
-        shape = (asked.order, tuple(map(condition_shape, where)))
+    def _walk(
+        self, asked: Find[Any], where: tuple[Condition, ...], *, is_loose: bool = False
+    ) -> Walk:
+        shape = (is_loose, asked.order, tuple(map(condition_shape, where)))
         if shape not in self._walks:
-            clauses, names = conditions(self._shelf, where)
-            table = self._shelf.table
-            ground = Ground(self._shelf.select().where(*clauses), names, table.c)
-            sort = sort_of(self._shelf, self._plan(asked)[0], descending=asked.descending)
-            self._walks[shape] = Walk(ground, sort, self._shelf.dialect)
+            shelf, how = self._shelf, loose if is_loose else None
+            ground = Ground(
+                shelf.select(),
+                lambda step: conditions(shelf, where, how or step),
+                condition_names(where),
+                shelf.table.c,
+            )
+            sort = sort_of(shelf, self._plan(asked).sort, descending=asked.descending)
+            self._walks[shape] = Walk(ground, sort, shelf.dialect)
         return self._walks[shape]
+
+
+def _plan(asked: Find[Any]) -> Plan:
+    rest = ordering(asked.entity.declared, index_for(asked))
+    fixed = {c.field for c in asked.where if isinstance(c, Is)}
+    sort = tuple(name for name in asked.sort_fields if name not in fixed)
+    while rest and rest[0] in fixed:
+        rest = rest[1:]
+    if rest[: len(sort)] == sort:
+        return Plan(sort, None, ranged=False)
+    is_merged = any(isinstance(c, Among) and c.field == rest[0] for c in asked.where)
+    return Plan(sort, rest[0] if is_merged else None, ranged=not is_merged)
 
 
 def page_of(shelf: Shelf[E], asked: Find[E], rows: Sequence[Any]) -> Page[E]:
@@ -103,16 +136,29 @@ def condition_values(shelf: Shelf[Any], where: tuple[Condition, ...]) -> list[An
     return [shelf.stored(asked.field, value) for asked in where for value in _bound(asked)]
 
 
+def condition_names(where: tuple[Condition, ...]) -> tuple[str, ...]:
+    """The names of what conditions bind, in the order of `condition_values`."""
+    return tuple(name for at, asked in enumerate(where) for name in _names(at, asked))
+
+
 def conditions(
-    shelf: Shelf[Any], where: tuple[Condition, ...]
-) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
-    """The clauses of conditions, and the names they bind."""
-    clauses, names = [], []
+    shelf: Shelf[Any], where: tuple[Condition, ...], is_loose: Loose
+) -> list[ColumnElement[bool]]:
+    """The clauses of conditions."""
+    made: list[ColumnElement[bool]] = []
     for at, asked in enumerate(where):
-        bound = [f"c{at}_{i}" for i in range(len(_bound(asked)))]
-        clauses.append(_clause(shelf.table.c[asked.field], asked, bound))
-        names += bound
-    return clauses, tuple(names)
+        column, names = shelf.table.c[asked.field], _names(at, asked)
+        sides = [Unindexed(column) if is_loose(asked.field, s) else column for s in _sides(asked)]
+        made += _clauses(asked, sides, names)
+    return made
+
+
+def _names(at: int, asked: Condition) -> list[str]:
+    return [f"c{at}_{i}" for i in range(len(_bound(asked)))]
+
+
+def _sides(asked: Condition) -> tuple[str, ...]:
+    return ("low", "high") if isinstance(asked, Between) else ("is",)
 
 
 def _bound(asked: Condition) -> list[Any]:
@@ -130,33 +176,18 @@ def _some(values: Sequence[Any]) -> list[Any]:
     return [value for value in dict.fromkeys(values) if value is not None]
 
 
-def _clause(column: Any, asked: Condition, bound: list[str]) -> ColumnElement[bool]:
-    names: Iterator[str] = iter(bound)
-    made: ColumnElement[bool] = column.is_not(None)
+def _clauses(asked: Condition, sides: list[Any], bound: list[str]) -> list[ColumnElement[bool]]:
+    marks, column = [mark(name) for name in bound], sides[0]
     match asked:
         case Is(value=value):
-            made = column.is_(None) if value is None else column == mark(next(names))
+            return [column.is_(None) if value is None else column == marks[0]]
         case Among(values=values):
-            made = column.in_([mark(name) for name in names]) if bound else false()
-            made = or_(made, column.is_(None)) if None in values else made
+            some = column.in_(marks) if marks else false()
+            return [or_(some, column.is_(None)) if None in values else some]
         case Between(low=low, high=high):
-            made = made if low is None else column >= mark(next(names))
-            if high is not None:
-                top = column < mark(next(names))
-                made = top if low is None else made & top
-    return made
-
-
-def _merged_field(
-    asked: Find[Any], path: tuple[str, ...], fixed: set[str], sort: tuple[str, ...]
-) -> str | None:
-    rest = list(path)
-    while rest and rest[0] in fixed:
-        del rest[0]
-    if tuple(rest[: len(sort)]) == sort:
-        return None
-    leading = [c for c in asked.where if isinstance(c, Among) and c.field == rest[0]]
-    return leading[0].field if leading else None
+            least = [] if low is None else [column >= marks[0]]
+            most = [] if high is None else [sides[1] < marks[-1]]
+            return [*least, *most] or [column.is_not(None)]
 
 
 def _alternatives(

@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, Boolean, Double, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from focusmate_core import codec
 from focusmate_core.entities import Column
+from focusmate_sqlalchemy.nested import nested
 
 T = TypeVar("T")
 Way = Callable[[Any], Any]
@@ -33,7 +33,7 @@ def microseconds(span: timedelta) -> int:
 
 def span_of(count: int) -> timedelta:
     """The span of so many microseconds."""
-    return timedelta(microseconds=count)
+    return timedelta(0, 0, count)
 
 
 def microseconds_at(instant: datetime) -> int:
@@ -44,7 +44,7 @@ def microseconds_at(instant: datetime) -> int:
 
 def instant_of(count: int) -> datetime:
     """The instant so many microseconds after 1970, in UTC."""
-    return _EPOCH + timedelta(microseconds=count)
+    return _EPOCH + timedelta(0, 0, count)
 
 
 class _Converted(TypeDecorator[Any]):
@@ -121,10 +121,5 @@ def _value(member: enum.Enum) -> Any:
 
 
 def _nested_kind(annotation: Any) -> Kind:
-    def write(value: Any) -> str:
-        return codec.dumps(codec.plain(value))
-
-    def read(text: str) -> Any:
-        return codec.value_of(codec.loads(text), annotation)
-
-    return Kind(Text(), "", write, read)
+    way = nested(annotation)
+    return Kind(Text(), "", way.write, way.read)

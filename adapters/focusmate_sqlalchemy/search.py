@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import attrs
-from sqlalchemy import ColumnElement, Select, Table, and_, select, tuple_
+from sqlalchemy import ColumnElement, Table, and_, select, tuple_
 
 from focusmate_core.entities import Entity
 from focusmate_core.finding import Find, Page, index_for, tokens
 from focusmate_sqlalchemy.driver import Line
 from focusmate_sqlalchemy.finds import (
+    condition_names,
     condition_shape,
     condition_values,
     conditions,
@@ -21,7 +22,7 @@ from focusmate_sqlalchemy.finds import (
 )
 from focusmate_sqlalchemy.shapes import mark
 from focusmate_sqlalchemy.shelf import Shelf
-from focusmate_sqlalchemy.walks import Ground, Walk
+from focusmate_sqlalchemy.walks import Ground, Loose, Walk, loose
 from focusmate_sqlalchemy.words import AFTER_ALL_WORDS, Words
 
 E = TypeVar("E", bound=Entity)
@@ -103,23 +104,22 @@ class Searcher:
         return self._walks[shape]
 
     def _ground(self, asked: Find[Any], plan: Plan) -> Ground:
-        table, words = self._shelf.table, self._words.table
-        clauses, names = conditions(self._shelf, asked.where)
+        shelf, words, key = self._shelf, self._words.table, self._shelf.declared.key
         probes = [f"probe_{at}" for at in range(len(plan.probes))]
-        clauses += [self._holds(_is(mark(name))) for name in probes]
-        bound = ("low", "high", *probes, *names)
-        if plan.lead is not None:
-            clauses += [words.c.token == mark("lead"), self._holds(_starts)]
-            made = self._shelf.select().select_from(words.join(table, self._same(words)))
-            at = {name: words.c[f"of_{name}"] for name in self._shelf.declared.key}
-            return Ground(self._by_key(made).where(*clauses), ("lead", *bound), at)
-        clauses.append(self._is_among_few() if plan.by_prefix else self._holds(_starts))
-        return Ground(self._by_key(self._shelf.select()).where(*clauses), bound, table.c)
+        bound = ("low", "high", *probes, *condition_names(asked.where))
+        clauses = [self._holds(_is(mark(name))) for name in probes]
 
-    def _by_key(self, made: Select[Any]) -> Select[Any]:
-        """Told to SQLite, which might take an index of a condition and sort all that it yields."""
-        table = self._shelf.table
-        return made.with_hint(table, f"INDEXED BY sqlite_autoindex_{table.name}_1", "sqlite")
+        def where(_: Loose) -> list[ColumnElement[bool]]:
+            # The index of a condition would yield all it has, to be sorted by key afterwards.
+            return [*clauses, *conditions(shelf, asked.where, loose)]
+
+        if plan.lead is None:
+            clauses.append(self._is_among_few() if plan.by_prefix else self._holds(_starts))
+            return Ground(shelf.select(), where, bound, shelf.table.c)
+        clauses += [words.c.token == mark("lead"), self._holds(_starts)]
+        made = shelf.select().select_from(words.join(shelf.table, self._same(words)))
+        columns = {name: words.c[f"of_{name}"] for name in key}
+        return Ground(made, where, ("lead", *bound), columns)
 
     def _same(self, words: Any) -> ColumnElement[bool]:
         columns, key = self._shelf.table.c, self._shelf.declared.key

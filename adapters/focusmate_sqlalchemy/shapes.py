@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter, ColumnElement, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = Sequence[Any]
 Arrange = Callable[[Row], Row]
@@ -50,13 +53,33 @@ def mark(name: str) -> BindParameter[Any]:
     return bindparam(name)
 
 
+class Unindexed(ColumnElement[Any]):
+    """A column that narrows what another index yields, and whose own index is left alone."""
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column, self.type = column, column.type
+
+
+@compiles(Unindexed)
+def _plain(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str:
+    return compiler.process(element.column, **how)
+
+
+@compiles(Unindexed, "sqlite")
+def _plus(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str:
+    return f"+{compiler.process(element.column, **how)}"
+
+
 def inserting(dialect: Dialect) -> Callable[..., Any]:
     """The dialect's INSERT that knows ON CONFLICT."""
     return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
 
 
-def portions(count: int, largest: int) -> list[int]:
+@lru_cache(maxsize=1024)
+def portions(count: int, largest: int) -> tuple[int, ...]:
     """A count as a sum of powers of two, so that a few shapes serve lists of any length."""
-    found = [largest] * (count // largest)
     rest = count % largest
-    return found + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
+    bits = [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
+    return (largest,) * (count // largest) + tuple(bits)

@@ -37,9 +37,9 @@ class Shelf(Generic[E]):
         self._aliases = tuple(field.alias for field in attrs.fields(cast("Any", entity)))
         self._values = attrgetter(*names)
         ins = [(i, kind.way_in) for i, kind in enumerate(self.kinds.values())]
-        outs = [(i, kind.way_out) for i, kind in enumerate(self.kinds.values())]
+        outs = zip(self._aliases, (kind.way_out for kind in self.kinds.values()), strict=True)
         self._ins = [(i, way) for i, way in ins if way]
-        self._outs = [(i, way) for i, way in outs if way]
+        self._outs = [(alias, way) for alias, way in outs if way]
         self._key_ins = [self.kinds[name].way_in for name in self.declared.key]
         self._plain_key = not any(self._key_ins)
         self._version_at = names.index("version")
@@ -96,11 +96,12 @@ class Shelf(Generic[E]):
 
     def thing(self, row: Sequence[Any]) -> E:
         """The thing that a row with all columns is."""
-        values = list(row)
-        for at, way in self._outs:
-            if values[at] is not None:
-                values[at] = way(values[at])
-        return self.entity(**dict(zip(self._aliases, values, strict=True)))
+        values = dict(zip(self._aliases, row, strict=True))
+        for alias, way in self._outs:
+            value = values[alias]
+            if value is not None:
+                values[alias] = way(value)
+        return self.entity(**values)
 
     def row_key(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """The key columns of a row, as they sort."""

@@ -56,11 +56,14 @@ def ordering(declared: Declaration, path: tuple[str, ...]) -> tuple[str, ...]:
 
 def index_name(declared: Declaration, path: tuple[str, ...]) -> str | None:
     """The index by which a declared path is walked; None if that is the primary key's own."""
-    optional = {column.name for column in declared.columns if column.optional}
-    if path in declared.uniques and not optional & set(path):
+    if path in declared.uniques and not _optional(declared) & set(path):
         return unique_name(declared, path)
     columns = ordering(declared, path)
     return None if columns == declared.key else f"ix_{declared.name}_{'_'.join(columns)}"
+
+
+def _optional(declared: Declaration) -> set[str]:
+    return {column.name for column in declared.columns if column.optional}
 
 
 def unique_name(declared: Declaration, path: tuple[str, ...]) -> str:
@@ -131,10 +134,22 @@ def _table(metadata: MetaData, declared: Declaration) -> Table:
     ]
     table = Table(declared.name, metadata, *columns, PrimaryKeyConstraint(*declared.key))
     for path in declared.uniques:
-        Index(unique_name(declared, path), *(table.c[name] for name in path), unique=True)
+        Index(
+            unique_name(declared, path),
+            *(table.c[name] for name in path),
+            unique=True,
+            **_where_all_given(declared, path),
+        )
     for name, path in _walked(declared).items():
         Index(name, *(table.c[column] for column in ordering(declared, path)))
     return table
+
+
+def _where_all_given(declared: Declaration, path: tuple[str, ...]) -> dict[str, Any]:
+    """None is never taken; and SQLite, held to think so, would sort all None as if it were one."""
+    optional = _optional(declared)
+    given = " AND ".join(f'"{name}" IS NOT NULL' for name in path if name in optional)
+    return {"sqlite_where": text(given), "postgresql_where": text(given)} if given else {}
 
 
 def _walked(declared: Declaration) -> dict[str, tuple[str, ...]]:

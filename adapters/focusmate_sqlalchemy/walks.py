@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -14,15 +14,28 @@ from focusmate_sqlalchemy.kinds import Kind
 from focusmate_sqlalchemy.shapes import Shape, mark
 
 _Step = tuple[str, tuple[bool, ...]]
+Loose = Callable[[str, str], bool]
+"""Whether a field's condition (`low`, `high` or `is`) only narrows, and takes part in no seek."""
 
 
 @attrs.frozen
 class Ground:
-    """What is walked: a select, the names of what it binds, and its sort columns by field."""
+    """What is walked: a select, its conditions, what they bind, and its sort columns by field."""
 
     select: Select[Any]
+    where: Callable[[Loose], list[ColumnElement[bool]]]
     names: tuple[str, ...]
     columns: Any
+
+
+def tight(field: str, side: str) -> bool:
+    """Every condition may take part in a seek."""
+    return False
+
+
+def loose(field: str, side: str) -> bool:
+    """No condition takes part in a seek."""
+    return True
 
 
 @attrs.frozen
@@ -67,7 +80,7 @@ class Walk:
             one: Select[Any] = self._ground.select.with_only_columns(
                 literal_column("1"), maintain_column_froms=True
             )
-            found = one.limit(mark("bound")).subquery()
+            found = one.where(*self._ground.where(tight)).limit(mark("bound")).subquery()
             counted = select(func.count()).select_from(found)
             self._counting = Shape(counted, self._dialect, [*self._ground.names, "bound"])
         shape = self._counting
@@ -94,7 +107,8 @@ class Walk:
 
     def _compile(self, step: _Step) -> Shape:
         name, nones = step
-        sort, names, where = self._sort, list(self._ground.names), []
+        sort, names = self._sort, list(self._ground.names)
+        where = self._ground.where(self._loosened(step))
         columns = [self._ground.columns[field] for field in sort.fields]
         for at, (column, is_none) in enumerate(zip(columns, nones, strict=False)):
             where.append(column.is_(None) if is_none else column == mark(f"same_{at}"))
@@ -102,10 +116,19 @@ class Walk:
         if name != "all":
             where.append(_beyond(columns[len(nones)], name, descending=sort.descending))
             names += [] if name == "none" else ["bound"]
-        order = [c.desc() if sort.descending else c.asc() for c in columns[len(nones) :]]
+        moving = columns[len(nones) + (name == "none") :]
+        order = [column.desc() if sort.descending else column.asc() for column in moving]
         asked = self._ground.select.where(*where).order_by(*order).limit(mark("limit"))
         self._shapes[step] = shape = Shape(asked, self._dialect, [*names, "limit"])
         return shape
+
+    def _loosened(self, step: _Step) -> Loose:
+        """What the step itself compares is not sought by: SQLite would take the wrong end."""
+        name, nones = step
+        fixed = self._sort.fields[: len(nones)]
+        bounded = self._sort.fields[len(nones)] if name != "all" else None
+        passed = "high" if self._sort.descending else "low"
+        return lambda field, side: field in fixed or (field == bounded and side == passed)
 
 
 def _beyond(column: ColumnElement[Any], name: str, *, descending: bool) -> ColumnElement[bool]:

@@ -1,9 +1,9 @@
 """SQLite keeps the contract of the storage port."""
 
 import pytest
-from focusmate_sqlalchemy import SqlStorage
 
 from focusmate_core.testing.conformance.storage import StorageContract
+from focusmate_sqlalchemy import SqlStorage
 
 
 class TestSqliteStorage(StorageContract):
