@@ -42,7 +42,11 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # no
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
     help="Say which version this is.",
 )
 def commands() -> None:
@@ -85,11 +89,16 @@ def migrate(**given: Any) -> None:
 @click.option("--token", metavar="", help="Do it as the person this access token was given to.")
 @click.option("--key", metavar="", help="An idempotency key: repeated, it is done once.")
 @settings_options("storage", "signing_key_file", "socket", "log_level", "log_format")
-def do(  # noqa: PLR0913  an option each
-    wire: str, fields: tuple[str, ...], actor: str, granted: tuple[str, ...],
-    token: str | None, key: str | None, **given: Any,
+def do(
+    wire: str,
+    fields: tuple[str, ...],
+    actor: str,
+    granted: tuple[str, ...],
+    token: str | None,
+    key: str | None,
+    **given: Any,
 ) -> int:
-    """Send one message, such as: focusmate do rooms.open name="Deep work" plan.work=PT50M
+    """Send one message, such as rooms.open name="Deep work" plan.work=PT50M.
 
     Who runs this owns the database, and so may act as anybody.
     """

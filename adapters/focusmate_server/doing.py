@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import typing
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 import attrs
+import click
 
 from focusmate_core import codec
 from focusmate_core.calls import Call
@@ -63,16 +63,18 @@ class CommandDoor:
         self._engine = engine
         self._run = engine.outcome if client is None else client.run
 
-    def do(self, wire: str, words: Iterable[str], *, who: Who = Who(), key: str | None = None) -> int:
+    def do(
+        self, wire: str, words: Iterable[str], *, who: Who = Who(), key: str | None = None
+    ) -> int:
         """Send one message; the answer goes to stdout as JSON, a refusal to stderr."""
         try:
             cls = self._engine.registry.message(wire)
             message: Message[Any] = codec.value_of(fields_of(cls, words), cls)
             answer = self._run(Call(message, self._actor(who), Origin("cli"), key)).result()
         except Refusal as no:
-            print(no, file=sys.stderr)
+            click.echo(str(no), err=True)
             return REFUSED
-        print(json.dumps(codec.plain(answer), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(codec.plain(answer), ensure_ascii=False, indent=2))
         return DONE
 
     def _actor(self, who: Who) -> Actor:

@@ -198,9 +198,7 @@ class Executor:
         """Execute what is due between two batches; `done` gets how many, or the fault."""
         self.run_job(self.engine.run_due, done)
 
-    def run_job(
-        self, work: Callable[[], int], done: Callable[[int | Exception], None]
-    ) -> None:
+    def run_job(self, work: Callable[[], int], done: Callable[[int | Exception], None]) -> None:
         """Have something that writes done between two batches; `done` gets its number, or fault."""
 
         def job() -> None:

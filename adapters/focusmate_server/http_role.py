@@ -46,6 +46,15 @@ def serve_http(settings: Settings, listening: socket.socket, announce: Callable[
 class Server(uvicorn.Server):
     """uvicorn without its signal handlers, which would end the process before the writer has."""
 
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        self._announce()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the role."""
@@ -73,13 +82,9 @@ class HttpRole:
         await self._begin()
         door = DoorSettings(origins=self._settings.cors_origins)
         app = create_app(self._engine, self, settings=door, ready=self._ready)
-        server = Server(_config(app))
+        server = Server(_config(app), announce)
         _on_signals(server)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not (server.started or serving.done()):
-            await asyncio.sleep(0.005)
-        announce()
-        await serving
+        await server.serve(sockets=[listening])
         await self._behind.stop(REST_WITHIN_S)
         self._engine.storage.close()
 

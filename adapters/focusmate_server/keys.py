@@ -20,7 +20,7 @@ def signing_key(path: Path) -> bytes:
     try:
         if not path.exists():
             _make(path)
-        found = os.stat(path)
+        found = path.stat()
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise BadSetting(f"{NAME}: others may read {path}: run `chmod 600 {path}`")
         key = path.read_bytes()

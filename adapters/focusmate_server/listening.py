@@ -32,7 +32,7 @@ def listen(setting: str, asked: Address) -> socket.socket:
         taken = wrong.errno == errno.EADDRINUSE
         said = "another program listens there" if taken else wrong.strerror
         raise BadSetting(f"{setting}: {asked} cannot be listened on: {said}") from None
-    made.setblocking(False)
+    made.setblocking(False)  # noqa: FBT003  the standard library's
     return made
 
 

@@ -57,6 +57,4 @@ def _rendering(log_format: str) -> list[Any]:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     # rich, where it is installed, would print the values of local variables: secrets among them.
     plain = structlog.dev.plain_traceback
-    return [
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
-    ]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

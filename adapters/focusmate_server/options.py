@@ -16,10 +16,12 @@ def settings_options(*names: str) -> Callable[[F], F]:
     """Options for these settings, or for all of them, and `--config`."""
 
     def decorate(function: F) -> F:
-        for name, each in reversed(NAMES.items()):
+        for name, each in reversed(list(NAMES.items())):
             if not names or each.name in names:
                 told = f"{each.metadata['help']}  [{name}]"
-                function = click.option(_dashed(each.name), each.name, metavar="", help=told)(function)
+                function = click.option(_dashed(each.name), each.name, metavar="", help=told)(
+                    function
+                )
         told = f"A TOML file with settings.  [{CONFIG}; else focusmate.toml, if there is one]"
         return click.option("--config", metavar="", help=told)(function)
 

@@ -1,6 +1,5 @@
 """Settings: what can be set, from a TOML file, the environment and the command line."""
 
-
 import difflib
 import os
 import re
@@ -17,7 +16,7 @@ OTHERS = ("FOCUSMATE_TEST_",)
 """Prefixes of environment names that are no settings and may be there all the same."""
 
 
-class CannotStart(Exception):  # noqa: N818  it says what is the case
+class CannotStart(Exception):
     """Why the program does not start, in one line that says what to change."""
 
 
@@ -38,8 +37,11 @@ class Address(NamedTuple):
 # -- how each kind is read: gives the value, or ValueError with what is asked for ------------------
 
 Read = Callable[[Any], Any]
+LAST_PORT = 2**16 - 1
 _BIND = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
-_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?")
+_ORIGIN = re.compile(
+    r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?"
+)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:.+", re.DOTALL)
 
 
@@ -50,7 +52,7 @@ def _no(asked: str, given: Any) -> ValueError:
 def read_bind(given: Any) -> Address:
     """`host:port`, `[::1]:port`; port 0 takes any that is free."""
     found = _BIND.fullmatch(given) if isinstance(given, str) else None
-    if found is None or int(found["port"]) > 65535:
+    if found is None or int(found["port"]) > LAST_PORT:
         raise _no("host:port", given)
     return Address(found["six"] or found["host"], int(found["port"]))
 
@@ -86,12 +88,11 @@ def read_whole(least: int, most: int) -> Read:
 
     def read(given: Any) -> int:
         asked = f"a whole number from {least} to {most}"
-        digits = isinstance(given, str) and given.isascii() and given.isdecimal()
-        if type(given) is not int and not (digits and len(given) < 10):
+        digits = isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given)
+        number = int(given) if digits or type(given) is int else None
+        if number is None or not least <= number <= most:
             raise _no(asked, given)
-        if not least <= int(given) <= most:
-            raise _no(asked, given)
-        return int(given)
+        return number
 
     return read
 
@@ -110,45 +111,61 @@ def read_choice(*choices: str) -> Read:
 # -- what can be set ------------------------------------------------------------------------------
 
 
-def _setting(default: Any, read: Read, told: str) -> Any:
-    return attrs.field(default=default, metadata={"read": read, "help": told})
+def _told(read: Read, told: str) -> dict[str, Any]:
+    return {"read": read, "help": told}
 
 
 @attrs.frozen
 class Settings:
     """All settings; `http_bind` is FOCUSMATE_HTTP_BIND, `--http-bind`, and `http_bind` in TOML."""
 
-    storage: str = _setting(
-        "sqlite:///focusmate.db", read_url, "Where everything is kept, as a URL."
+    storage: str = attrs.field(
+        default="sqlite:///focusmate.db",
+        metadata=_told(read_url, "Where everything is kept, as a URL."),
     )
-    http_bind: Address = _setting(
-        Address("127.0.0.1", 8000), read_bind, "Where the HTTP door listens, host:port."
+    http_bind: Address = attrs.field(
+        default=Address("127.0.0.1", 8000),
+        metadata=_told(read_bind, "Where the HTTP door listens, host:port."),
     )
-    realtime_bind: Address = _setting(
-        Address("127.0.0.1", 8001), read_bind, "Where the WebSocket door listens, host:port."
+    realtime_bind: Address = attrs.field(
+        default=Address("127.0.0.1", 8001),
+        metadata=_told(read_bind, "Where the WebSocket door listens, host:port."),
     )
-    signing_key_file: Path | None = _setting(
-        None, read_path, "The key that signs tokens; beside the database, made at the first start."
+    signing_key_file: Path | None = attrs.field(
+        default=None,
+        metadata=_told(read_path, "The key that signs tokens; made at first, beside the database."),
     )
-    socket: Path | None = _setting(
-        None, read_path, "The local socket of the process that writes; beside the database."
+    socket: Path | None = attrs.field(
+        default=None,
+        metadata=_told(read_path, "The local socket of the writer; beside the database."),
     )
-    cors_origins: tuple[str, ...] = _setting(
-        (), read_origins, "Web origins that may call the HTTP door, separated by commas."
+    cors_origins: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata=_told(read_origins, "Web origins that may call the HTTP door, or *."),
     )
-    retention_days: int = _setting(
-        30, read_whole(1, 3650), "How many days events are held for those who missed them."
+    retention_days: int = attrs.field(
+        default=30,
+        metadata=_told(read_whole(1, 3650), "How long events are held for who missed them."),
     )
-    log_level: str = _setting(
-        "info", read_choice("debug", "info", "warning", "error"), "What is logged at least."
+    log_level: str = attrs.field(
+        default="info",
+        metadata=_told(read_choice("debug", "info", "warning", "error"), "What is logged."),
     )
-    log_format: str = _setting("console", read_choice("console", "json"), "How it is logged.")
-    batch: int = _setting(256, read_whole(1, 10_000), "How many commands share a commit at most.")
-    queue: int = _setting(
-        4096, read_whole(1, 1_000_000), "How many commands may wait; more are refused at once."
+    log_format: str = attrs.field(
+        default="console",
+        metadata=_told(read_choice("console", "json"), "How it is logged."),
     )
-    preparers: int = _setting(
-        2, read_whole(1, 256), "How many threads hash passwords; each takes 64 MiB."
+    batch: int = attrs.field(
+        default=256,
+        metadata=_told(read_whole(1, 10_000), "How many commands share a commit at most."),
+    )
+    queue: int = attrs.field(
+        default=4096,
+        metadata=_told(read_whole(1, 1_000_000), "How many commands may wait; more are refused."),
+    )
+    preparers: int = attrs.field(
+        default=2,
+        metadata=_told(read_whole(1, 256), "How many threads hash passwords, 64 MiB each."),
     )
 
 
@@ -203,8 +220,9 @@ def _file_loaders(named: str | None) -> list[Any]:
     return [FileLoader(formats={"*": TomlFormat(None)}, files=[f"!{path.resolve()}"])]
 
 
-def _cleaned(found: dict[str, Any], _: type, options: Any) -> dict[str, Any]:
-    """typed-settings' place for what happens before it converts, where a setting still has a name."""
+def _cleaned(settings_dict: dict[str, Any], settings_cls: type, options: object) -> dict[str, Any]:
+    # What typed-settings itself says of a bad value does not name the setting; here it has a name.
+    found = settings_dict
     for name, each in NAMES.items():
         given = found.get(each.name, each.default)
         if given is each.default:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -25,7 +26,7 @@ END_WITHIN_S = 6.0
 """How long a role is given to end, before it is killed."""
 
 
-class Broken(Exception):  # noqa: N818  it says what is the case
+class Broken(Exception):
     """A role cannot be kept running; `code` is what the whole program ends with."""
 
     def __init__(self, role: str, code: int) -> None:
@@ -47,7 +48,7 @@ class Role:
     async def keep(self) -> None:
         """Start it again whenever it dies, until it is told to end; `Broken`."""
         quick = 0
-        while not self.ending:
+        while True:
             code, lived = await self._once()
             if self.ending:
                 return
@@ -91,9 +92,9 @@ class Role:
             return
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), END_WITHIN_S)
-        except TimeoutError:
+        if process.returncode is None:
             log.error("%s did not end within %d s and is killed", self.name, END_WITHIN_S)
             self.kill()
             await process.wait()
@@ -112,7 +113,7 @@ async def supervise(roles: Sequence[Role], greet: Callable[[], None]) -> int:
     `greet` is called once all are ready. They are ended last to first.
     """
     told = asyncio.Event()
-    _on_signals(lambda: [role.kill() for role in roles] if told.is_set() else told.set())
+    _on_signals(functools.partial(_end_or_kill, told, roles))
     keepers = [asyncio.create_task(role.keep()) for role in roles]
     greeter = asyncio.create_task(_greet(roles, greet))
     end = asyncio.create_task(told.wait())
@@ -124,6 +125,14 @@ async def supervise(roles: Sequence[Role], greet: Callable[[], None]) -> int:
         task.cancel()
     ends = await asyncio.gather(*keepers, return_exceptions=True)
     return max((_code(each) for each in ends), default=0)
+
+
+def _end_or_kill(told: asyncio.Event, roles: Sequence[Role]) -> None:
+    """The first signal asks, the second does not."""
+    if told.is_set():
+        for role in roles:
+            role.kill()
+    told.set()
 
 
 def _code(end: BaseException | None) -> int:
@@ -147,5 +156,6 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 
 def command_of(role: str, options: Sequence[str]) -> list[str]:
-    """How a role is started as a process of its own; -P, since nobody's folder is to be imported."""
+    """How a role is started as a process of its own."""
+    # -P: what lies in the folder where it is started is not to be imported.
     return [sys.executable, "-P", "-m", "focusmate_server", "serve", role, "--supervised", *options]

@@ -74,7 +74,7 @@ class Worker:
         return wait
 
     def _turn(self) -> float:
-        """Do what there is to do; how long there is nothing more, as far as is known, in seconds."""
+        """Do what there is to do; for how many seconds there is nothing more, as is known now."""
         if overdue(self._engine) >= 0:
             self._do(DUE)
         heard = self._engine.run_subscribers() if self._engine.registry.subscriptions else 0

@@ -14,10 +14,10 @@ from focusmate_server.asyncio_runner import AsyncioRunner
 from focusmate_server.executor import Executor
 from focusmate_server.places import Places
 from focusmate_server.settings import Settings
-from focusmate_server.socket_door import Job, open_socket
+from focusmate_server.socket_door import Job, SocketDoor, open_socket
 from focusmate_server.worker import DUE, SWEEP, Worker, overdue
 
-OK = "ok"
+OK, ENDED = "ok", "its thread ended"
 LATE_S = 5.0
 """A deadline overdue for longer means that the worker does not keep up."""
 JOB_WITHIN_S = 60.0
@@ -36,7 +36,7 @@ class Writer:
         self.runner: Runner = AsyncioRunner(self._executor)
         self._jobs = jobs_of(self._executor, settings)
         self._worker = Worker(engine, lambda job: wait_for(self._jobs[job]))
-        self._door: asyncio.AbstractServer | None = None
+        self._door: SocketDoor | None = None
 
     async def start(self) -> None:
         """Begin to write."""
@@ -45,26 +45,22 @@ class Writer:
         self._door = await open_socket(self._places.socket, self._executor, self._jobs)
         self._worker.start()
 
-    async def stop(self, timeout: float) -> None:
+    async def stop(self, within: float) -> None:
         """Take no more, finish what was taken."""
+        self._places.socket.unlink(missing_ok=True)
+        await asyncio.to_thread(self._worker.stop, within)
+        await asyncio.to_thread(self._executor.close, within)
         if self._door is not None:
             self._door.close()
-            self._places.socket.unlink(missing_ok=True)
-        await asyncio.to_thread(self._worker.stop, timeout)
-        await asyncio.to_thread(self._executor.close, timeout)
 
     def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
-        queued, lanes, worker = (
-            self._executor.queued,
-            self._executor.is_alive,
-            self._worker.is_alive,
-        )
+        queued = self._executor.queued
         full = f"{queued} commands wait, and there is room for {self._queue}"
         return {
-            "executor": OK if lanes else "its thread ended",
+            "executor": OK if self._executor.is_alive else ENDED,
             "queue": OK if queued < self._queue else full,
-            "worker": _worker_says(worker, self._engine),
+            "worker": _in_time(self._engine) if self._worker.is_alive else ENDED,
         }
 
 
@@ -80,19 +76,17 @@ class Follower:
         """Find the writer; OSError if it is not there."""
         await self._client.connect()
 
-    async def stop(self, timeout: float) -> None:
+    async def stop(self, within: float) -> None:
         """Hang up."""
         self._client.close()
 
     def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
-        return {"worker": _worker_says(True, self._engine)}
+        return {"worker": _in_time(self._engine)}
 
 
-def _worker_says(alive: bool, engine: Engine) -> str:
+def _in_time(engine: Engine) -> str:
     late = overdue(engine)
-    if not alive:
-        return "its thread ended"
     return OK if late < LATE_S else f"the next deadline has been due for {late:.0f} s"
 
 

@@ -24,7 +24,7 @@ from focusmate_server.settings import CannotStart
 R = TypeVar("R")
 
 
-class NoWriter(Exception):
+class NoWriter(CannotStart):
     """No process carries out commands for this storage."""
 
     def __init__(self, path: Path) -> None:
