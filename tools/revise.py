@@ -34,7 +34,8 @@ def _render(kind: str, item: Any, context: Any) -> str | bool:
 
 def revise(reason: str) -> None:
     """Write one revision file, which does nothing if nothing has changed."""
-    entities = Engine(MemoryStorage(), features=BUNDLED, clock=FakeClock(), ids=SequentialIds()).entities
+    parts = {"features": BUNDLED, "clock": FakeClock(), "ids": SequentialIds()}
+    entities = Engine(MemoryStorage(), **parts).entities
     number = f"{len(migrating.revisions()) + 1:04}"
     with tempfile.TemporaryDirectory() as folder:
         driver = SqliteDriver(Path(folder, "empty.db"))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import sqlite
@@ -17,89 +16,12 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from focusmate_core.refusals import Conflict, Unavailable
+from focusmate_core.refusals import Unavailable
 from focusmate_sqlalchemy.errors import BadUrl
+from focusmate_sqlalchemy.sqlite_line import SqliteLine, fail, is_fault
 
-_TAKEN = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
-_FAULTS = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
-}
 _LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
 _MOST_IDLE = 32
-
-
-class SqliteLine:
-    """A connection of SQLite within one transaction."""
-
-    __slots__ = ("_execute", "connection", "fault")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.fault: sqlite3.Error | None = None
-        self._execute: Callable[..., sqlite3.Cursor] = connection.execute
-
-    def rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        try:
-            return self._execute(sql, values).fetchall()
-        except sqlite3.Error as cause:
-            self._fail(cause)
-
-    def change(self, sql: str, values: Sequence[Any]) -> int:
-        try:
-            return self._execute(sql, values).rowcount
-        except sqlite3.Error as cause:
-            self._fail(cause)
-
-    def change_many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
-        try:
-            for one in values:
-                self._execute(sql, one)
-        except sqlite3.Error as cause:
-            self._fail(cause)
-
-    def run(self, sql: str) -> None:
-        try:
-            self._execute(sql)
-        except sqlite3.Error as cause:
-            self._fail(cause)
-
-    def end(self) -> None:
-        """Nothing more may be asked."""
-        self._execute = _over
-
-    def _fail(self, cause: sqlite3.Error) -> NoReturn:
-        if getattr(cause, "sqlite_errorcode", None) in _TAKEN:
-            raise Conflict from cause
-        if is_fault(cause) or not self.connection.in_transaction:
-            # SQLite may have rolled everything back by itself; what came next would stand alone.
-            self.fault = cause
-            self._execute = self._broken
-        fail(cause)
-
-    def _broken(self, *_: Any) -> NoReturn:
-        raise Unavailable from self.fault
-
-
-def _over(*_: Any) -> NoReturn:
-    raise RuntimeError("this unit of work is over; take what it gives within its `with`")
-
-
-def is_fault(cause: sqlite3.Error) -> bool:
-    """Whether the database is away, in contrast to a mistake in what was asked of it."""
-    return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _FAULTS
-
-
-def fail(cause: sqlite3.Error) -> NoReturn:
-    """Raise `Unavailable` for a fault, and the error itself for a mistake."""
-    if is_fault(cause):
-        raise Unavailable from cause
-    raise cause
 
 
 @contextmanager
@@ -148,6 +70,8 @@ class SqliteDriver:
 
     def stop(self) -> None:
         """Close what is idle and refuse the next unit; a unit under way ends in its own time."""
+        if self._owner == threading.get_ident():
+            raise RuntimeError("this thread has a unit of work open; leave it, then close")
         self._is_on = False
         with self._writing:
             self._drop_writer()
@@ -156,12 +80,15 @@ class SqliteDriver:
 
     def begin_reading(self) -> SqliteLine:
         self._look_on()
+        connection: sqlite3.Connection | None = None
         try:
             connection = self._take()
             connection.execute("BEGIN")
             # A deferred BEGIN sees nothing yet: the first look is what fixes the snapshot.
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
         except sqlite3.Error as cause:
+            if connection is not None:
+                connection.close()
             fail(cause)
         return SqliteLine(connection)
 
