@@ -23,9 +23,12 @@ log = logging.getLogger(__name__)
 class Visitor(asyncio.Protocol):
     """One process at the other end, trusted: the socket's file belongs to this user alone."""
 
-    def __init__(self, executor: Executor, jobs: Mapping[str, Job]) -> None:
+    def __init__(
+        self, executor: Executor, jobs: Mapping[str, Job], visitors: "set[Visitor]"
+    ) -> None:
         self._executor = executor
         self._jobs = jobs
+        self._visitors = visitors
         self._unpacker = Unpacker()
         self._transport: asyncio.Transport | None = None
         self._answers: list[bytes] = []
@@ -36,10 +39,18 @@ class Visitor(asyncio.Protocol):
         """Begin to listen to it."""
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
+        self._visitors.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It went; what it asked for is done all the same."""
         self._transport = None
+        self._visitors.discard(self)
+
+    def hang_up(self) -> None:
+        """End the connection, after what was answered is sent."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Submit the calls that are complete."""
@@ -108,12 +119,28 @@ def _bind(path: Path) -> socket.socket:
     return listening
 
 
-async def open_socket(
-    path: Path, executor: Executor, jobs: Mapping[str, Job]
-) -> asyncio.AbstractServer:
+class SocketDoor:
+    """The socket that is listened on, and who came."""
+
+    def __init__(self, server: asyncio.AbstractServer, visitors: set[Visitor]) -> None:
+        self._server = server
+        self._visitors = visitors
+
+    def close(self) -> None:
+        """Take nobody more, and hang up on who is there."""
+        self._server.close()
+        for visitor in tuple(self._visitors):
+            visitor.hang_up()
+
+
+async def open_socket(path: Path, executor: Executor, jobs: Mapping[str, Job]) -> SocketDoor:
     """Listen at this path, for this user alone.
 
     The caller holds the writer's lock, so what stands there was left by a process that is gone.
     """
+    visitors: set[Visitor] = set()
     loop = asyncio.get_running_loop()
-    return await loop.create_unix_server(lambda: Visitor(executor, jobs), sock=_bind(path))
+    server = await loop.create_unix_server(
+        lambda: Visitor(executor, jobs, visitors), sock=_bind(path)
+    )
+    return SocketDoor(server, visitors)

@@ -1,0 +1,255 @@
+"""The local socket: calls go over and outcomes come back whole, and a loss is told as one."""
+
+import asyncio
+import socket
+import stat
+import tempfile
+import threading
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focusmate_core import Actor, BadInput, Call, Engine, FieldProblem, Outcome, Refusal
+from focusmate_core.features import BUNDLED, rooms, seats, timer
+from focusmate_core.messages import Origin
+from focusmate_core.refusals import AnswerLost, Unavailable
+from focusmate_core.registry import Registry
+from focusmate_core.testing.clock import FakeClock
+from focusmate_core.testing.ids import SequentialIds
+from focusmate_core.testing.memory import MemoryStorage
+from focusmate_server.executor import Executor
+from focusmate_server.frames import (
+    Broken,
+    RemoteFault,
+    Unpacker,
+    call_frame,
+    call_of,
+    outcome_frame,
+    outcome_of,
+    pack,
+)
+from focusmate_server.socket_door import open_socket
+from focusmate_server.trio_runner import SocketRunner
+from focusmate_server.writer_client import NoWriter, WriterClient
+
+REGISTRY = Registry(BUNDLED)
+ADA = Actor(id="019b8d62-7a80-7000-8000-000000000001", roles=frozenset({"admin", "moderator"}))
+NOWHERE = "019b8d62-7a80-7000-8000-00000000ffff"
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3), max_size=8),
+    st.data(),
+)
+def test_frames_come_out_whole_however_they_arrive(bodies: list[dict[str, int]], data: Any):
+    frames: list[dict[str, Any]] = [{**body, "n": i} for i, body in enumerate(bodies)]
+    wire = b"".join(pack(frame) for frame in frames)
+    unpacker, out, at = Unpacker(), [], 0
+    while at < len(wire):
+        size = data.draw(st.integers(1, len(wire) - at))
+        out += unpacker.feed(wire[at : at + size])
+        at += size
+    assert out == frames
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x01{", b"GET / HTTP/1.1\r\n\r\n"],
+)
+def test_what_is_no_frame_of_ours_is_told_apart(garbage: bytes):
+    with pytest.raises(Broken):
+        list(Unpacker().feed(garbage))
+
+
+def test_a_call_goes_over_whole():
+    call = Call(rooms.OpenRoom(name="공부방"), ADA, Origin("websocket", "127.0.0.1"), "a key")
+    (frame,) = Unpacker().feed(call_frame(7, call))
+    assert frame["n"] == 7
+    assert call_of(frame, REGISTRY) == call
+
+
+SAMPLES = {str: "text", int: 7, tuple[FieldProblem, ...]: (FieldProblem("a.b", "is required"),)}
+
+
+def _fields_of(cls: type[Refusal]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {name: hints[name] for name in attrs.fields_dict(cls)}
+
+
+@pytest.mark.parametrize("code", sorted(REGISTRY.refusals))
+def test_every_refusal_comes_back_as_what_it_is(code: str):
+    cls = REGISTRY.refusals[code]
+    params = {name: SAMPLES[kind] for name, kind in _fields_of(cls).items()}
+    said = cls(**params)
+    (frame,) = Unpacker().feed(outcome_frame(1, Outcome(refusal=said)))
+    heard = outcome_of(frame, None, REGISTRY).refusal
+    assert type(heard) is cls
+    assert (heard.params(), heard.detail) == (said.params(), said.detail)
+
+
+def test_a_fault_comes_back_as_one():
+    (frame,) = Unpacker().feed(outcome_frame(1, Outcome(fault=ValueError("a bug"))))
+    assert isinstance(outcome_of(frame, None, REGISTRY).fault, RemoteFault)
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[Engine]:
+    """A process that writes, on a thread of this one."""
+    engine = Engine(MemoryStorage(), features=BUNDLED, clock=FakeClock(), ids=SequentialIds())
+    executor = Executor(engine)
+    executor.start()
+    ready, loops = threading.Event(), []
+
+    async def serve() -> None:
+        door = await open_socket(path, executor, {"due": executor.run_due})
+        loops.append((asyncio.get_running_loop(), stop := asyncio.Event()))
+        ready.set()
+        await stop.wait()
+        door.close()
+        await asyncio.sleep(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield engine
+    finally:
+        loop, stop = loops[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        executor.close(10)
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    # A socket's path may have 100 characters or so: the usual temporary folder is too deep.
+    with tempfile.TemporaryDirectory(prefix="fm") as folder:
+        yield Path(folder) / "s"
+
+
+def test_the_socket_is_for_this_user_alone(path: Path):
+    with _writer(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_answers_refusals_and_jobs_come_over_the_socket(path: Path):
+    with _writer(path) as engine:
+        client = WriterClient(path, engine.registry)
+        room = client.run(Call(rooms.OpenRoom(name="Library"), ADA)).result()
+        assert room == engine.execute(rooms.RoomById(room_id=room.id), actor=ADA)
+        with pytest.raises(rooms.RoomNotFound):
+            client.run(Call(seats.JoinRoom(room_id=NOWHERE), ADA)).result()
+        assert client.job("due") == 0
+        with pytest.raises(RemoteFault):
+            client.job("no such job")
+        client.close()
+
+
+def test_a_stranger_on_the_socket_is_hung_up_on_and_the_others_go_on(path: Path):
+    with _writer(path) as engine:
+        client = WriterClient(path, engine.registry)
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(str(path))
+            stranger.settimeout(10)
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert _hung_up(stranger)
+        assert client.job("due") == 0
+        client.close()
+
+
+def _hung_up(peer: socket.socket) -> bool:
+    try:
+        return peer.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_bad_input_over_the_socket_is_refused_with_its_fields(path: Path):
+    with _writer(path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.settimeout(10)
+        frame = {"do": "rooms.join", "with": {"room_id": 7}, "actor": ["a", []], "origin": ["", ""]}
+        client.sendall(pack({**frame, "n": 3, "key": None}))
+        (told,) = Unpacker().feed(client.recv(65536))
+    refusal = outcome_of(told, None, REGISTRY).refusal
+    assert isinstance(refusal, BadInput)
+    assert [problem.field for problem in refusal.fields] == ["room_id"]
+
+
+def test_without_a_writer_the_client_says_what_to_start(path: Path):
+    with pytest.raises(NoWriter, match="focusmate serve http"):
+        WriterClient(path, REGISTRY)
+
+
+def test_a_client_comes_back_when_the_writer_does(path: Path):
+    with _writer(path) as engine:
+        client = WriterClient(path, engine.registry)
+        client.run(Call(rooms.OpenRoom(name="one"), ADA)).result()
+    lost = client.run(Call(rooms.OpenRoom(name="two"), ADA)).refusal
+    assert isinstance(lost, (AnswerLost, Unavailable))
+    assert isinstance(client.run(Call(rooms.OpenRoom(name="two"), ADA)).refusal, Unavailable)
+    with _writer(path):
+        assert client.run(Call(rooms.OpenRoom(name="two"), ADA)).result().name == "two"
+    client.close()
+
+
+def test_many_calls_share_the_connection_of_a_trio_loop(path: Path):
+    async def ask(runner: SocketRunner, name: str, heard: dict[str, str]) -> None:
+        heard[name] = (await runner.run(Call(rooms.OpenRoom(name=name), ADA))).result().name
+
+    async def main(registry: Registry) -> dict[str, str]:
+        runner, heard = SocketRunner(path, registry), {}
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.live)
+            async with trio.open_nursery() as asking:
+                for number in range(100):
+                    asking.start_soon(ask, runner, str(number), heard)
+            nursery.cancel_scope.cancel()
+        return heard
+
+    with _writer(path) as engine:
+        heard = trio.run(main, engine.registry)
+    assert heard == {str(number): str(number) for number in range(100)}
+
+
+async def _until(runner: SocketRunner, *, answers: bool) -> Refusal | None:
+    with trio.fail_after(10):
+        while True:
+            refusal = (await runner.run(Call(timer.TimerState(room_id=NOWHERE), ADA))).refusal
+            if isinstance(refusal, rooms.RoomNotFound) is answers:
+                return refusal
+            await trio.sleep(0.01)
+
+
+def test_a_trio_loop_is_told_while_the_writer_is_gone_and_goes_on_when_it_is_back(path: Path):
+    async def main(first: Any) -> None:
+        runner = SocketRunner(path, REGISTRY)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.live)
+            await _until(runner, answers=True)
+            await trio.to_thread.run_sync(first.__exit__, None, None, None)
+            assert isinstance(await _until(runner, answers=False), (AnswerLost, Unavailable))
+            with _writer(path):
+                await _until(runner, answers=True)
+                nursery.cancel_scope.cancel()
+
+    first = _writer(path)
+    first.__enter__()
+    trio.run(main, first)
+
+
+def test_a_trio_loop_that_finds_no_writer_at_first_says_so(path: Path):
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(SocketRunner(path, REGISTRY).live)
+
+    with pytest.RaisesGroup(NoWriter):
+        trio.run(main)
