@@ -206,7 +206,7 @@ def _named(function: FunctionType) -> Iterator[Any]:
         if isinstance(thing, FunctionType) or _is_class(thing, Refusal):
             yield thing
         for noun in nouns:
-            method = inspect.getattr_static(noun, name, None)
+            method = getattr(noun, name, None)
             if isinstance(method, FunctionType):
                 yield method
 

@@ -79,6 +79,7 @@ class Document:
         self._schemas = Schemas(SCHEMAS)
         self._problems: dict[str, Json] = {}
         self._paths: dict[str, Json] = defaultdict(dict)
+        self._found: dict[type, frozenset[type[Refusal]]] = {}
 
     def add(self, route: Route) -> None:
         """Describe one route."""
@@ -164,15 +165,21 @@ class Document:
         return told
 
     def _refusals(self, route: Route, message: type[Message[Any]]) -> Iterable[type[Refusal]]:
-        registry, spec = self._registry, message.spec
-        steps = [registry.handlers[message], registry.preparations.get(message)]
-        found = {*refusals_in(*(step for step in steps if step)), *spec.leaves, *_ALWAYS}
+        spec = message.spec
+        found = {*self._named_by_its_code(message), *spec.leaves, *_ALWAYS}
         found.add(KeyReused if takes_key(message) else KeyNotTaken)
         if not spec.is_query:
             found.add(AnswerLost)
         if spec.access not in {Access.ANYONE, Access.SIGNED_IN}:
             found.add(NotAllowed)
         return found.union(_WITH_A_BODY if route.method == "POST" else ())
+
+    def _named_by_its_code(self, message: type[Message[Any]]) -> frozenset[type[Refusal]]:
+        if message not in self._found:
+            prepare = self._registry.preparations.get(message)
+            steps = [self._registry.handlers[message], *([prepare] if prepare else [])]
+            self._found[message] = refusals_in(*steps)
+        return self._found[message]
 
     def _refusal(self, refusal: type[Refusal]) -> str:
         """The name of its schema."""

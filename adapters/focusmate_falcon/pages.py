@@ -8,8 +8,6 @@ from typing import Any
 
 import falcon.asgi
 
-from focusmate_core import refusals
-from focusmate_core.refusals import Refusal
 from focusmate_core.registry import Registry
 from focusmate_falcon.problems import FAULT, HTTP_DETAIL, STATUS, http_code
 
@@ -40,17 +38,10 @@ def problems_page(registry: Registry) -> bytes:
 
 
 def _problems(registry: Registry) -> Iterator[tuple[str, int, str]]:
-    for refusal in {*_of_the_core(), *registry.refusals.values()}:
+    for refusal in registry.refusals.values():
         text = inspect.cleandoc(refusal.__doc__ or "")
         if "{summary}" not in refusal.template:
             text = f"«{refusal.template}» {text}"
         yield refusal.code, STATUS[refusal.kind], text
     yield from ((http_code(status), status, text) for status, text in HTTP_DETAIL.items())
     yield FAULT, 500, "A bug; it is in the server's log under the error id that is told."
-
-
-def _of_the_core() -> Iterator[type[Refusal]]:
-    for name in refusals.__all__:
-        thing = getattr(refusals, name)
-        if isinstance(thing, type) and issubclass(thing, Refusal) and thing is not Refusal:
-            yield thing

@@ -27,9 +27,12 @@ class DoorRequest(falcon.asgi.Request):
 
     @property
     def address(self) -> str:
-        """The peer's address, empty where there is none (a local socket)."""
-        client = self.scope.get("client")
-        return client[0] if client else ""
+        """The peer's address, empty where there is none (a local socket).
+
+        Falcon's own would let a forged header speak for the peer.
+        """
+        host, _ = self.scope.get("client") or ("", 0)
+        return str(host)
 
     def token(self) -> str | None:
         """The bearer token; `NotSignedIn` for another scheme than Bearer."""
