@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from focusmate_core.refusals import Unavailable
 from focusmate_sqlalchemy.errors import BadUrl
-from focusmate_sqlalchemy.sqlite_line import SqliteLine, fail, is_fault
+from focusmate_sqlalchemy.sqlite_line import SqliteLine, fail, is_busy, is_fault
 
 _LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
 _MOST_IDLE = 32
@@ -74,7 +74,9 @@ class SqliteDriver:
             raise RuntimeError("this thread has a unit of work open; leave it, then close")
         self._is_on = False
         with self._writing:
-            self._drop_writer()
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         while self._idle:
             self._idle.pop().close()
 
@@ -107,16 +109,23 @@ class SqliteDriver:
             raise RuntimeError("this thread has a unit of work open; use its `savepoint` instead")
         self._writing.acquire()
         try:
-            self._look_on()
-            self._writer = self._writer or self._connect_writer()
-            self._writer.execute("BEGIN IMMEDIATE")
-        except BaseException as cause:
+            line = SqliteLine(self._begun())
+        except BaseException:
             self._writing.release()
-            if isinstance(cause, sqlite3.Error):
-                fail(cause)
             raise
         self._owner = me
-        return SqliteLine(self._writer)
+        return line
+
+    def _begun(self) -> sqlite3.Connection:
+        self._look_on()
+        try:
+            self._writer = self._writer or self._connect_writer()
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as cause:
+            if self._writer is not None and not is_busy(cause):
+                self._replace_writer(self._writer, is_clean=True)
+            fail(cause)
+        return self._writer
 
     def commit(self, line: SqliteLine) -> None:
         if line.fault is not None:
@@ -132,13 +141,14 @@ class SqliteDriver:
         self._end_writing(line)
 
     def roll_back(self, line: SqliteLine) -> None:
+        is_clean = True
         try:
             if line.connection.in_transaction:
                 line.connection.execute("ROLLBACK")
         except sqlite3.Error as cause:
-            line.fault = cause
+            line.fault, is_clean = cause, False
         if line.fault is not None:
-            self._drop_writer()
+            self._replace_writer(line.connection, is_clean=is_clean)
         self._end_writing(line)
 
     @contextmanager
@@ -203,10 +213,18 @@ class SqliteDriver:
         self._owner = None
         self._writing.release()
 
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _replace_writer(self, old: sqlite3.Connection, *, is_clean: bool) -> None:
+        """Connect anew before the old one goes; if that fails too, a clean one stays.
+
+        On a full disk the last to close would take the log's shared memory with it, which nobody
+        could make again to read.
+        """
+        try:
+            self._writer = self._connect_writer()
+        except (sqlite3.Error, BadUrl):
+            self._writer = old if is_clean else None
+        if self._writer is not old:
+            old.close()
 
 
 class SqliteBell:

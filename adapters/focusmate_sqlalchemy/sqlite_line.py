@@ -81,6 +81,11 @@ def is_fault(cause: sqlite3.Error) -> bool:
     return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _FAULTS
 
 
+def is_busy(cause: sqlite3.Error) -> bool:
+    """Whether another process has the lock, and nothing is wrong with the connection."""
+    return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_BUSY
+
+
 def fail(cause: sqlite3.Error) -> NoReturn:
     """Raise `Unavailable` for a fault, and the error itself for a mistake."""
     if is_fault(cause):

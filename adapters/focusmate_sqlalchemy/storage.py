@@ -66,8 +66,8 @@ class SqlStorage:
 
     def close(self) -> None:
         """Every `read` and `write` is refused until it is opened again."""
-        self._library = None
         self._driver.stop()
+        self._library = None
 
     def _opened(self) -> Library:
         if self._library is None:
