@@ -24,7 +24,7 @@ class Visitor(asyncio.Protocol):
     """One process at the other end, trusted: the socket's file belongs to this user alone."""
 
     def __init__(
-        self, executor: Executor, jobs: Mapping[str, Job], visitors: "set[Visitor]"
+        self, executor: Executor, jobs: Mapping[str, Job], visitors: set[Visitor]
     ) -> None:
         self._executor = executor
         self._jobs = jobs

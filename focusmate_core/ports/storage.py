@@ -34,11 +34,10 @@ class Reader(Protocol):
 
 
 class Unit(Reader, Protocol):
-    """One unit of work.
+    """One unit of work; leaving it by an exception takes all of it back.
 
     `put` inserts version 0 or updates the version read, else `Conflict`; it returns what is stored.
-    `append` numbers events without gaps. `claim` locks what is due. Leaving by an exception
-    takes all of it back.
+    `append` numbers events without gaps. `claim` locks what is due.
     """
 
     def put(self, thing: E) -> E: ...
