@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from focusmate_core.entities import Entity
 from focusmate_core.ports.bell import Bell
@@ -76,7 +77,10 @@ class SqlStorage:
 
 
 def _path(url: str) -> str:
-    asked = make_url(url)
+    try:
+        asked = make_url(url)
+    except ArgumentError:
+        raise BadUrl("this is no URL of a database: use sqlite:///path") from None
     if asked.drivername != "sqlite":
         raise BadUrl(f"«{asked.drivername}» is not kept by this storage: use sqlite:///path")
     if asked.database in {None, "", ":memory:"}:
