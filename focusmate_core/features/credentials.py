@@ -80,6 +80,11 @@ def email_key(email: str) -> str:
     return email.casefold()
 
 
+def until(now: datetime, span: timedelta) -> datetime:
+    """The end of a span in whole seconds, rounded down: a token can say no more than that."""
+    return (now + span).replace(microsecond=0)
+
+
 # -- refusals -------------------------------------------------------------------------------------
 
 
@@ -228,7 +233,7 @@ def sign_in(_: SignIn, ctx: Context) -> SignedIn:
             person_id=current.person_id,
             generation=1,
             created_at=ctx.now,
-            expires_at=ctx.now + REFRESH_LASTS,
+            expires_at=until(ctx.now, REFRESH_LASTS),
         )
     )
     return _tokens(session, ctx)
@@ -238,7 +243,7 @@ def _tokens(session: SignedInSession, ctx: Context) -> SignedIn:
     person = ctx.store.get(Person, session.person_id)
     if person is None:
         raise WrongCredentials
-    tokens, access_until = ctx.port(Tokens), ctx.now + ACCESS_LASTS
+    tokens, access_until = ctx.port(Tokens), until(ctx.now, ACCESS_LASTS)
     access = {"use": "access", "sub": person.id, "sid": session.id, "roles": sorted(person.roles)}
     refresh = {"use": "refresh", "sid": session.id, "gen": session.generation}
     return SignedIn(
@@ -269,7 +274,9 @@ def refresh(ask: Refresh, ctx: Context) -> SignedIn | RefreshReused:
     if claims["gen"] != session.generation:
         ctx.store.put(session.but(ended_at=ctx.now))
         return RefreshReused()
-    renewed = session.but(generation=session.generation + 1, expires_at=ctx.now + REFRESH_LASTS)
+    renewed = session.but(
+        generation=session.generation + 1, expires_at=until(ctx.now, REFRESH_LASTS)
+    )
     return _tokens(ctx.store.put(renewed), ctx)
 
 
