@@ -53,12 +53,13 @@ async def read_head(wire: Wire) -> bytes:
     while True:
         data = await wire.receive_some()
         head += data
-        end = _END.search(head)
-        # A client must wait for the answer before it sends a frame.
-        if end and end.end() == len(head):
-            return head
-        if end or not data or not head[:1].isupper() or len(head) > LONGEST_HEAD:
+        if not data or not head[:1].isupper() or len(head) > LONGEST_HEAD:
             raise NoRequest
+        if end := _END.search(head):
+            # A client must wait for the answer before it sends a frame.
+            if end.end() != len(head):
+                raise NoRequest
+            return head
 
 
 def problem(status: int, title: str, detail: str, *, body: bool = True) -> bytes:

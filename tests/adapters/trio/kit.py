@@ -7,7 +7,6 @@ import os
 from collections import deque
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import trio
@@ -140,17 +139,22 @@ class House:
 @asynccontextmanager
 async def opened(town: Town, settings: DoorSettings = QUICK, runner: Any = None):
     """A door that is open inside the `with`."""
+    scope = trio.CancelScope()
+
+    async def door(task_status):
+        with scope:
+            await serve(
+                town.engine,
+                runner or InlineRunner(town.engine),
+                listeners=listen("127.0.0.1", 0),
+                settings=settings,
+                task_status=task_status,
+            )
+
     async with trio.open_nursery() as nursery:
-        door = partial(
-            serve,
-            town.engine,
-            runner or InlineRunner(town.engine),
-            listeners=listen("127.0.0.1", 0),
-            settings=settings,
-        )
         ((_, port),) = await nursery.start(door)
-        yield House(town, port, nursery.cancel_scope.cancel)
-        nursery.cancel_scope.cancel()
+        yield House(town, port, scope.cancel)
+        scope.cancel()
 
 
 def handshake(lines: str = "", path: str = "/v1/ws") -> bytes:
