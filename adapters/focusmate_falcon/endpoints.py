@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import falcon.asgi
-import orjson
 
 from focusmate_core import codec
 from focusmate_core.calls import Call
@@ -15,6 +14,7 @@ from focusmate_core.fields import plain_type
 from focusmate_core.messages import ANONYMOUS, Actor, Message, Origin
 from focusmate_core.ports.runner import Runner
 from focusmate_core.refusals import BadInput, FieldProblem, UnknownMessage
+from focusmate_falcon.answers import json_of
 from focusmate_falcon.queries import Query
 from focusmate_falcon.requests import DoorRequest, check_json
 from focusmate_falcon.routes import Route
@@ -75,12 +75,12 @@ class Endpoint:
     ) -> None:
         origin = Origin("http", req.address)
         outcome = await self._behind.runner.run(Call(message, actor, origin, req.get_header(KEY)))
-        answer = codec.plain(outcome.result())
+        answer = outcome.result()
         resp.status = self._status
         if self._status != HTTPStatus.NO_CONTENT:
-            resp.data = orjson.dumps(answer)
+            resp.data = json_of(answer)
         if self._location is not None:
-            resp.set_header("Location", self._location.format_map(answer))
+            resp.set_header("Location", self._location.format(answer))
 
 
 class UnknownName:

@@ -14,7 +14,7 @@ class Route:
     wire: str
     status: int = 200
     location: str | None = None
-    """Where what was made can be read; the fields in braces are the answer's."""
+    """Where what was made can be read, as a format of the answer."""
 
     @property
     def in_path(self) -> frozenset[str]:
@@ -23,13 +23,13 @@ class Route:
 
 
 ROUTES = (
-    Route("POST", "/v1/accounts", "credentials.register", 201, "/v1/people/{id}"),
+    Route("POST", "/v1/accounts", "credentials.register", 201, "/v1/people/{0.id}"),
     Route("POST", "/v1/tokens", "credentials.sign_in"),
     Route("POST", "/v1/tokens/refresh", "credentials.refresh"),
     Route("POST", "/v1/tokens/revoke", "credentials.sign_out", 204),
     Route("GET", "/v1/people/me", "people.me"),
     Route("GET", "/v1/people/{person_id}", "people.by_id"),
-    Route("POST", "/v1/rooms", "rooms.open", 201, "/v1/rooms/{id}"),
+    Route("POST", "/v1/rooms", "rooms.open", 201, "/v1/rooms/{0.id}"),
     Route("GET", "/v1/rooms", "rooms.public"),
     Route("GET", "/v1/rooms/{room_id}", "rooms.by_id"),
     Route("POST", "/v1/rooms/{room_id}/join", "rooms.join"),
