@@ -34,7 +34,9 @@ class Events:
             return Shape(statement, dialect, names)
 
         values = {name: mark(f"b_{name}") for name in _FRESH}
-        self._insert = shape(insert(outbox).values(values), *(f"b_{name}" for name in _FRESH))
+        self._insert = shape(
+            insert(outbox).values(values), *(f"b_{name}" for name in _FRESH)
+        ).as_given()
         head = select(heads.c.seq).where(heads.c.stream == mark("b_stream"))
         self._head = shape(head, "b_stream")
         after = rows.where(is_stream, outbox.c.seq > mark("b_seq"))

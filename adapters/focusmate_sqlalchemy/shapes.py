@@ -29,6 +29,11 @@ class Shape:
         self.sql = str(compiled)
         self.arrange = _arrangement(compiled.positiontup, list(names), compiled.params)
 
+    def as_given(self) -> Shape:
+        """The same, where values are given in the order of the markers and are not arranged."""
+        assert self.arrange is _as_given, f"the order of the values is another in {self.sql}"
+        return self
+
 
 def _arrangement(marked: list[str], names: list[str], constants: dict[str, Any]) -> Arrange:
     """What SQLAlchemy bound by itself (an OFFSET of 0) is added to what is given."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from operator import attrgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-import attrs
 from sqlalchemy import Select, Table, delete, select, tuple_, update
 from sqlalchemy.engine import Dialect
 
@@ -15,6 +13,7 @@ from focusmate_core.entities import Entity
 from focusmate_core.refusals import Conflict
 from focusmate_sqlalchemy.driver import Line
 from focusmate_sqlalchemy.kinds import Kind, kind_of
+from focusmate_sqlalchemy.makers import Maker
 from focusmate_sqlalchemy.shapes import Shape, inserting, mark, portions
 from focusmate_sqlalchemy.words import Words
 
@@ -32,17 +31,12 @@ class Shelf(Generic[E]):
         self.declared = entity.declared
         self.kinds: dict[str, Kind] = {c.name: kind_of(c) for c in self.declared.columns}
         self.words = None if words is None else Words(self.declared, words, dialect)
+        self._maker = Maker(self.declared, self.kinds)
+        self.thing: Callable[[Sequence[Any]], E] = self._maker.thing
         names = tuple(self.kinds)
         self._names = names
-        self._aliases = tuple(field.alias for field in attrs.fields(cast("Any", entity)))
-        self._values = attrgetter(*names)
-        ins = [(i, kind.way_in) for i, kind in enumerate(self.kinds.values())]
-        outs = zip(self._aliases, (kind.way_out for kind in self.kinds.values()), strict=True)
-        self._ins = [(i, way) for i, way in ins if way]
-        self._outs = [(alias, way) for alias, way in outs if way]
         self._key_ins = [self.kinds[name].way_in for name in self.declared.key]
         self._plain_key = not any(self._key_ins)
-        self._version_at = names.index("version")
         self._key_at = [names.index(name) for name in self.declared.key]
         self._many: dict[int, Shape] = {}
 
@@ -64,19 +58,18 @@ class Shelf(Generic[E]):
         return found
 
     def put(self, line: Line, thing: E) -> E:
-        values = list(self._values(thing))
-        version: int = values[self._version_at]
-        values[self._version_at] = version + 1
-        stored = self.entity(**dict(zip(self._aliases, values, strict=True)))
-        for at, way in self._ins:
-            if values[at] is not None:
-                values[at] = way(values[at])
-        if version == 0:
-            self._insert_row(line, values)
+        is_new = thing.version == 0  # type: ignore[attr-defined]  # checked by @entity
+        if is_new:
+            # DO NOTHING instead of an error, which would end a transaction of PostgreSQL.
+            changed = line.change(self._insert.sql, self._maker.inserted(thing))
         else:
-            self._update_row(line, values, version)
+            changed = line.change(self._update.sql, self._maker.updated(thing))
+        if changed == 0:
+            raise Conflict
         if self.words is not None:
-            self.words.keep(line, thing, [values[at] for at in self._key_at], is_new=version == 0)
+            key = self.key_values(self.declared.key_of(thing))
+            self.words.keep(line, thing, key, is_new=is_new)
+        stored: E = self._maker.stored(thing)
         return stored
 
     def delete(self, line: Line, key: Any) -> bool:
@@ -94,15 +87,6 @@ class Shelf(Generic[E]):
             way(value) if way else value for way, value in zip(self._key_ins, given, strict=True)
         )
 
-    def thing(self, row: Sequence[Any]) -> E:
-        """The thing that a row with all columns is."""
-        values = dict(zip(self._aliases, row, strict=True))
-        for alias, way in self._outs:
-            value = values[alias]
-            if value is not None:
-                values[alias] = way(value)
-        return self.entity(**values)
-
     def row_key(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """The key columns of a row, as they sort."""
         return tuple(row[at] for at in self._key_at)
@@ -117,17 +101,7 @@ class Shelf(Generic[E]):
         return select(*self.table.c)
 
     def shape(self, statement: Any, names: Sequence[str]) -> Shape:
-        return Shape(statement, self.dialect, names)
-
-    def _insert_row(self, line: Line, values: list[Any]) -> None:
-        # DO NOTHING instead of an error, since an error would end a transaction of PostgreSQL.
-        if line.change(self._insert.sql, values) == 0:
-            raise Conflict
-
-    def _update_row(self, line: Line, values: list[Any], version: int) -> None:
-        shape = self._update
-        if line.change(shape.sql, shape.arrange((*values, version))) == 0:
-            raise Conflict
+        return Shape(statement, self.dialect, names).as_given()
 
     def _is_key(self) -> list[Any]:
         return [self.table.c[name] == mark(f"key_{name}") for name in self.declared.key]
@@ -169,7 +143,8 @@ class Shelf(Generic[E]):
         is_read = self.table.c.version == mark("version_read")
         is_key = [self.table.c[name] == mark(f"v_{name}") for name in self.declared.key]
         made = update(self.table).values(changed).where(*is_key, is_read)
-        return self.shape(made, [*(f"v_{name}" for name in self._names), "version_read"])
+        names = [*changed, *self.declared.key]
+        return self.shape(made, [*(f"v_{name}" for name in names), "version_read"])
 
     @cached_property
     def _delete(self) -> Shape:
