@@ -147,6 +147,25 @@ class Town:
         return registry.decode_event(envelope.type, envelope.version, envelope.data)
 
 
+class Watcher:
+    """Somebody who was given the snapshot of a stream, and applies what is told from then on."""
+
+    def __init__(self, town: Town, stream: str) -> None:
+        self.town = town
+        self.stream = stream
+        self.parts = town.parts(stream)
+        self.seen = town.engine.snapshot(stream).seq
+
+    def catch_up(self) -> list[Envelope]:
+        """What is new: without a gap, and making of the former snapshot what a new one shows."""
+        new = self.town.told(self.stream, after=self.seen)
+        assert [each.seq for each in new] == [self.seen + n for n in range(1, len(new) + 1)]
+        self.parts = self.town.applied(self.parts, new)
+        self.seen += len(new)
+        assert self.parts == self.town.parts(self.stream)
+        return new
+
+
 def is_gapless(envelopes: list[Envelope]) -> bool:
     """Whether a stream counts from 1 without gaps."""
     return [envelope.seq for envelope in envelopes] == list(range(1, len(envelopes) + 1))
