@@ -6,7 +6,7 @@ from focusmate_core import Actor, Engine
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
-from tests.core import sample
+from tests.core import faulty, sample
 from tests.core.sample import Die, Press
 
 ADA = Actor(id="01890a5d-ac96-774b-bcce-b302099a8057")
@@ -55,7 +55,7 @@ def make_engine(storage, clock, press):
             storage,
             clock=clock,
             ids=SequentialIds(),
-            features=(sample, *more),
+            features=(sample, faulty, *more),
             ports={Press: press, Die: Loaded()},
             **named,
         )

@@ -78,6 +78,15 @@ class Total(Entity):
     version: int = 0
 
 
+@entity("sample_bans", key=("tally_id", "person_id"))
+class Ban(Entity):
+    """Somebody who may not watch a tally any more."""
+
+    tally_id: str
+    person_id: str
+    version: int = 0
+
+
 @view
 class TallyView(Value):
     """A tally as seen."""
@@ -127,7 +136,7 @@ def stream(tally_id: str) -> str:
     return f"tally:{tally_id}"
 
 
-def _add(tally_id: str, by: int, ctx: Context) -> Tally:
+def add(tally_id: str, by: int, ctx: Context) -> Tally:
     tally = ctx.store.get(Tally, tally_id, hold=True) or Tally(id=tally_id)
     tally = ctx.store.put(tally.plus(by))
     ctx.emit(Counted(tally_id=tally_id, count=tally.count), to=stream(tally_id))
@@ -144,7 +153,7 @@ class Count(Command[TallyView]):
 
 @handler
 def count(ask: Count, ctx: Context) -> TallyView:
-    tally = _add(ask.tally_id, ask.by, ctx)
+    tally = add(ask.tally_id, ask.by, ctx)
     return TallyView(id=tally.id, count=tally.count)
 
 
@@ -169,18 +178,6 @@ def how_many(_: HowMany, ctx: QueryContext) -> int:
     return total.count if total else 0
 
 
-@query("sample.broken")
-class BrokenQuery(
-    Query[int],
-):
-    """Fails."""
-
-
-@handler
-def broken_query(_: BrokenQuery, ctx: QueryContext) -> int:
-    return 1 // 0
-
-
 # -- refusals returned ----------------------------------------------------------------------------
 
 
@@ -194,20 +191,7 @@ class Burn(Command[TallyView]):
 @handler
 def burn(ask: Burn, ctx: Context) -> Burnt:
     tally = ctx.store.get(Tally, ask.tally_id) or Tally(id=ask.tally_id)
-    _add(ask.tally_id, max(1, MOST - tally.count), ctx)
-    return Burnt()
-
-
-@command("sample.lie")
-class Lie(Command[None]):
-    """Returns a refusal that was not declared."""
-
-    tally_id: Id
-
-
-@handler
-def lie(ask: Lie, ctx: Context) -> Burnt:
-    _add(ask.tally_id, 1, ctx)
+    add(ask.tally_id, max(1, MOST - tally.count), ctx)
     return Burnt()
 
 
@@ -298,7 +282,7 @@ class Ring(Command[None]):
 
 @handler
 def ring(ask: Ring, ctx: Context) -> None:
-    _add(ask.tally_id, 1, ctx)
+    add(ask.tally_id, 1, ctx)
     if ask.way == "refuse":
         raise Burnt
     if ask.way == "conflict":
@@ -353,6 +337,8 @@ class Expel(Command[None]):
 
 @handler
 def expel(ask: Expel, ctx: Context) -> None:
+    if ctx.store.get(Ban, (ask.tally_id, ask.person_id)) is None:
+        ctx.store.put(Ban(tally_id=ask.tally_id, person_id=ask.person_id))
     ctx.emit(Expelled(person_id=ask.person_id), to=[stream(ask.tally_id), "user:" + ask.person_id])
 
 
@@ -360,7 +346,7 @@ def expel(ask: Expel, ctx: Context) -> None:
 def signed_in_only(tally_id: str, ctx: QueryContext) -> None:
     if not ctx.actor.id:
         raise NotSignedIn
-    if ctx.actor.id == "expelled":
+    if ctx.store.get(Ban, (tally_id, ctx.actor.id)):
         raise StreamNotFound(stream=stream(tally_id))
 
 

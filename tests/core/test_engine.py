@@ -21,17 +21,16 @@ from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.recorders import RefusalRecorder
 from tests.core.conftest import ADA, BOB
+from tests.core.faulty import BrokenQuery, Lie
 from tests.core.sample import (
     BROKEN,
     MOST,
     UNLUCKY,
-    BrokenQuery,
     Burn,
     Burnt,
     Count,
     Die,
     HowMany,
-    Lie,
     Press,
     Ring,
     Squeeze,
@@ -129,7 +128,7 @@ def test_a_returned_refusal_leaves_its_own_trace_and_keeps_no_key(engine):
 
 
 def test_a_returned_refusal_that_was_not_declared_is_a_fault_and_leaves_nothing(engine):
-    with pytest.raises(TypeError, match=r"«sample\.lie» returned Burnt"):
+    with pytest.raises(TypeError, match=r"«faulty\.lie» returned Burnt"):
         engine.execute(Lie(tally_id=T), actor=ADA)
     assert numbers(engine) == []
 

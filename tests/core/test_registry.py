@@ -40,7 +40,7 @@ def test_what_a_feature_declares_is_found():
     assert registry.message("sample.count") is Count
     assert registry.events["sample.counted"] is Counted
     assert registry.handlers[Count] is count
-    assert set(registry.entities) == {"sample_tallies", "sample_totals"}
+    assert set(registry.entities) == {"sample_tallies", "sample_totals", "sample_bans"}
     assert {"sample.full", "sample.unlucky", "sample.burnt"} <= set(registry.refusals)
 
 

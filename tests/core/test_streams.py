@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from focusmate_core import ANONYMOUS, Actor, Snapshot
+from focusmate_core import ANONYMOUS, Snapshot
 from focusmate_core.idempotency import KEPT, Answer
 from focusmate_core.outbox import Fresh, split_stream, stream_of
 from focusmate_core.refusals import NotSignedIn, StreamNotFound, Unavailable
@@ -68,7 +68,6 @@ def test_too_much_to_catch_up_is_a_snapshot(engine, clock):
     ("name", "actor", "said"),
     [
         (stream(T), ANONYMOUS, NotSignedIn),
-        (stream(T), Actor(id="expelled"), StreamNotFound),
         ("none:7", ADA, StreamNotFound),
         ("", ADA, StreamNotFound),
     ],
@@ -77,6 +76,12 @@ def test_who_may_not_watch_is_refused(engine, name, actor, said):
     assert not engine.may_watch(name, actor=actor)
     with pytest.raises(said):
         engine.subscribe(name, actor=actor)
+
+
+def test_who_is_expelled_watches_no_more(engine):
+    assert engine.may_watch(stream(T), actor=BOB)
+    engine.execute(Expel(tally_id=T, person_id=BOB.id), actor=ADA)
+    assert not engine.may_watch(stream(T), actor=BOB)
 
 
 def test_who_may_watch_may(engine):
