@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from focusmate_core import hookspecs
+from focusmate_server import settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -162,6 +163,13 @@ def test_every_make_target_that_a_page_names_exists():
     for name, path in PAGES.items():
         named = set(re.findall(r"(?:`|^\$? ?)make ([a-z]+)", path.read_text(), re.MULTILINE))
         assert named <= targets, name
+
+
+def test_every_setting_that_a_page_names_exists():
+    known = {f"{settings.PREFIX}{name.upper()}" for name in attrs.fields_dict(settings.Settings)}
+    for name, path in PAGES.items():
+        named = set(re.findall(rf"\b{settings.PREFIX}[A-Z_]+\b", path.read_text(encoding="utf-8")))
+        assert named <= known | {settings.CONFIG}, name
 
 
 def test_no_page_says_where_it_was_written():
