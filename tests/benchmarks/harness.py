@@ -150,8 +150,9 @@ class Arena:
         return list(rows(case, results))
 
     def _once(self, case: Case, contender: Contender, filled: Any) -> Sample:
-        server, _ = self.server(contender)
+        server, town = self.server(contender)
         try:
+            town.renew()
             return case.round(server, filled, self._place)
         except RuntimeError:
             tell(server.log())
