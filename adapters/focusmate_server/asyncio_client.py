@@ -64,6 +64,11 @@ class AsyncioClient(asyncio.Protocol):
         if not task.cancelled() and task.exception() is not None:
             log.debug("no writer answers: %s", task.exception())
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the writer is there, as far as is known."""
+        return self._transport is not None
+
     def close(self) -> None:
         """Hang up."""
         if self._transport is not None:

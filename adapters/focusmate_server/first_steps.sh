@@ -1,4 +1,4 @@
-post() { url={http}$1 body=$2; shift 2; curl -sS "$url" -H 'Content-Type: application/json' -d "$body" "$@"; echo; }
+post() { url={http}$1 body=$2; shift 2; printf '%s\n' "$(curl -sS "$url" -H 'Content-Type: application/json' -d "$body" "$@")"; }
 field() { sed 's/.*"'$1'":"\([^"]*\)".*/\1/'; }
 
 post /v1/accounts '{"email":"ada@example.org","username":"ada","password":"a quiet morning"}'

@@ -71,6 +71,7 @@ class HttpRole:
         self._engine: Engine
         self._behind: Writer | Follower
         self._runner: Runner
+        self._heir: asyncio.Task[None] | None = None
 
     async def run(self, call: Call[R]) -> Outcome[R]:
         """What became of the call."""
@@ -85,6 +86,8 @@ class HttpRole:
         server = Server(_config(app), announce)
         _on_signals(server)
         await server.serve(sockets=[listening])
+        if self._heir is not None:
+            self._heir.cancel()
         await self._behind.stop(REST_WITHIN_S)
         self._engine.storage.close()
 
@@ -125,11 +128,12 @@ class HttpRole:
 
     def _wait_for_pen(self, free: asyncio.Future[None]) -> None:
         self._pen.wait()
-        free.get_loop().call_soon_threadsafe(free.set_result, None)
+        with contextlib.suppress(RuntimeError):  # this process ends, too
+            free.get_loop().call_soon_threadsafe(free.set_result, None)
 
     async def _ready(self) -> Mapping[str, str]:
         try:
-            parts = await asyncio.to_thread(self._behind.parts)
+            parts = await self._behind.parts()
         except Unavailable as away:
             return {"storage": away.detail}
         return {"storage": OK, **parts}

@@ -36,15 +36,8 @@ def places_of(settings: Settings) -> Places:
 
 
 def _database(url: str) -> Path:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        asked = make_url(url)
-    except (ArgumentError, ValueError):
-        raise BadSetting(f"FOCUSMATE_STORAGE must be a URL, not {url!r}") from None
-    name = asked.database if asked.drivername == "sqlite" else None
-    return Path(name or "focusmate.db").absolute()
+    scheme, _, name = url.partition(":///")
+    return Path(name if scheme == "sqlite" and name else "focusmate.db").absolute()
 
 
 def _reachable(asked: Path | None, beside: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -25,8 +26,10 @@ def serve_all(settings: Settings, options: Sequence[str]) -> int:
     """HTTP with the writer in one process, realtime in another; the exit code."""
     from focusmate_server.greeting import greeting
     from focusmate_server.listening import address_of, listen
+    from focusmate_server.places import places_of
     from focusmate_server.supervisor import Role, command_of, supervise
 
+    places_of(settings)  # what is wrong with them is told once, here
     http = listen("FOCUSMATE_HTTP_BIND", settings.http_bind)
     realtime = listen("FOCUSMATE_REALTIME_BIND", settings.realtime_bind)
     roles = [
@@ -35,7 +38,8 @@ def serve_all(settings: Settings, options: Sequence[str]) -> int:
     ]
 
     def greet() -> None:
-        click.echo(greeting(settings, address_of(http), address_of(realtime)))
+        with contextlib.suppress(BrokenPipeError):
+            click.echo(greeting(settings, address_of(http), address_of(realtime)))
 
     return asyncio.run(supervise(roles, greet))
 

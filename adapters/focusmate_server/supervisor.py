@@ -43,15 +43,12 @@ class Role:
     listening: socket.socket
     process: asyncio.subprocess.Process | None = None
     ready: asyncio.Event = attrs.field(factory=asyncio.Event)
-    ending: bool = False
 
     async def keep(self) -> None:
-        """Start it again whenever it dies, until it is told to end; `Broken`."""
+        """Start it again whenever it dies, until cancelled; `Broken` if that does not help."""
         quick = 0
         while True:
             code, lived = await self._once()
-            if self.ending:
-                return
             if not self.ready.is_set():
                 raise Broken(self.name, code)
             quick = quick + 1 if lived < QUICK_S else 0
@@ -69,6 +66,7 @@ class Role:
         line = await process.stdout.readline()
         since = time.monotonic()
         if line == READY:
+            log.info("%s is ready, process %d", self.name, process.pid)
             self.ready.set()
         code = await process.wait()
         return code, time.monotonic() - since if line == READY else 0.0
@@ -86,7 +84,6 @@ class Role:
 
     async def end(self) -> None:
         """Ask it to end, and kill it if it does not in time."""
-        self.ending = True
         process = self.process
         if process is None or process.returncode is not None:
             return
@@ -101,7 +98,6 @@ class Role:
 
     def kill(self) -> None:
         """End it at once."""
-        self.ending = True
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -118,13 +114,13 @@ async def supervise(roles: Sequence[Role], greet: Callable[[], None]) -> int:
     greeter = asyncio.create_task(_greet(roles, greet))
     end = asyncio.create_task(told.wait())
     await asyncio.wait([end, *keepers], return_when=asyncio.FIRST_COMPLETED)
-    greeter.cancel()
-    for role in reversed(roles):
-        await role.end()
-    for task in (end, *keepers):
+    for task in (end, greeter, *keepers):
         task.cancel()
-    ends = await asyncio.gather(*keepers, return_exceptions=True)
-    return max((_code(each) for each in ends), default=0)
+    ends = await asyncio.gather(*keepers, greeter, return_exceptions=True)
+    for role in reversed(roles):
+        role.listening.close()
+        await role.end()
+    return max(_code(each) for each in ends)
 
 
 def _end_or_kill(told: asyncio.Event, roles: Sequence[Role]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -53,14 +54,14 @@ class Writer:
         if self._door is not None:
             self._door.close()
 
-    def parts(self) -> Mapping[str, str]:
+    async def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
-        queued = self._executor.queued
+        queued, alive = self._executor.queued, self._worker.is_alive
         full = f"{queued} commands wait, and there is room for {self._queue}"
         return {
             "executor": OK if self._executor.is_alive else ENDED,
             "queue": OK if queued < self._queue else full,
-            "worker": _in_time(self._engine) if self._worker.is_alive else ENDED,
+            "worker": await asyncio.to_thread(_in_time, self._engine) if alive else ENDED,
         }
 
 
@@ -80,9 +81,14 @@ class Follower:
         """Hang up."""
         self._client.close()
 
-    def parts(self) -> Mapping[str, str]:
+    async def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
-        return {"worker": _in_time(self._engine)}
+        with contextlib.suppress(OSError):
+            await self._client.connect()
+        return {
+            "writer": OK if self._client.is_connected else "no process carries out commands",
+            "worker": await asyncio.to_thread(_in_time, self._engine),
+        }
 
 
 def _in_time(engine: Engine) -> str:
