@@ -46,16 +46,15 @@ class Shelf(Generic[E]):
         return self.thing(rows[0]) if rows else None
 
     def get_many(self, line: Line, keys: Sequence[Any]) -> dict[Any, E]:
-        asked = {self.declared.key_from(key): key for key in keys}
-        todo = list(asked)
+        asked = {key: self.declared.key_from(key) for key in keys}
+        todo = list(dict.fromkeys(asked.values()))
         found: dict[Any, E] = {}
         for count in portions(len(todo), _MOST_KEYS):
             some, todo = todo[:count], todo[count:]
             values = [value for key in some for value in self.key_values(key)]
-            for row in line.rows(self._get_several(count).sql, values):
-                thing = self.thing(row)
-                found[asked[self.declared.key_of(thing)]] = thing
-        return found
+            things = map(self.thing, line.rows(self._get_several(count).sql, values))
+            found |= {self.declared.key_of(thing): thing for thing in things}
+        return {key: found[parts] for key, parts in asked.items() if parts in found}
 
     def put(self, line: Line, thing: E) -> E:
         is_new = thing.version == 0  # type: ignore[attr-defined]  # checked by @entity
