@@ -20,6 +20,7 @@ from focusmate_core.refusals import Unavailable
 from focusmate_sqlalchemy.errors import BadUrl
 from focusmate_sqlalchemy.sqlite_line import SqliteLine, fail, is_busy, is_fault
 
+DIALECT: Dialect = sqlite.dialect()
 _LEVELS = ("OFF", "NORMAL", "FULL", "EXTRA")
 _MOST_IDLE = 32
 
@@ -47,7 +48,7 @@ class SqliteDriver:
     ) -> None:
         if synchronous not in _LEVELS:
             raise ValueError(f"synchronous must be one of {', '.join(_LEVELS)}")
-        self.dialect: Dialect = sqlite.dialect()
+        self.dialect = DIALECT
         self._path = path
         self._synchronous = synchronous
         self._timeout = busy_timeout.total_seconds()

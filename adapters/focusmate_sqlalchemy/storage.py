@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 from types import TracebackType
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from focusmate_core.entities import Entity
@@ -16,7 +17,7 @@ from focusmate_sqlalchemy import migrating
 from focusmate_sqlalchemy.driver import Driver, Line
 from focusmate_sqlalchemy.errors import BadUrl
 from focusmate_sqlalchemy.sqlite import SqliteDriver
-from focusmate_sqlalchemy.tables import build
+from focusmate_sqlalchemy.tables import Tables, build
 from focusmate_sqlalchemy.unit import Library, SqlReader, SqlUnit
 
 
@@ -45,8 +46,7 @@ class SqlStorage:
 
         `NeedsMigration` and `NewerDatabase` say what to do; `BadUrl` that it can be kept nowhere.
         """
-        tables = build(entities)
-        library = Library(tables, self._driver.dialect)
+        tables, library = _made_for(tuple(entities), self._driver.dialect)
         self._driver.start()
         migrating.check(self._driver, tables)
         self._library = library
@@ -74,6 +74,13 @@ class SqlStorage:
         if self._library is None:
             raise Unavailable
         return self._library
+
+
+@lru_cache(maxsize=8)
+def _made_for(entities: tuple[type[Entity], ...], dialect: Dialect) -> tuple[Tables, Library]:
+    """Statements know no connection, so storages of the same entities compile them once."""
+    tables = build(entities)
+    return tables, Library(tables, dialect)
 
 
 def _path(url: str) -> str:
