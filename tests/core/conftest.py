@@ -4,6 +4,7 @@ import pytest
 
 from focusmate_core import Actor, Engine
 from focusmate_core.testing.clock import FakeClock
+from focusmate_core.testing.conformance.door import bundled_engine
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from tests.core import faulty, sample
@@ -66,3 +67,8 @@ def make_engine(storage, clock, press):
 @pytest.fixture
 def engine(make_engine):
     return make_engine()
+
+
+@pytest.fixture
+def bundled(clock):
+    return bundled_engine(clock)

@@ -180,5 +180,5 @@ class FindLaws(Laws):
             bounded = [reader.count(on_a, bound) for bound in (1, 3, 4, 5, 1000)]
             assert bounded == [1, 3, 4, 4, 4]
             after = attrs.evolve(on_a, after=reader.find(on_a).next)
-            assert reader.count(after, 10) == 4  # noqa: PLR2004  all on shelf a
+            assert reader.count(after, 10) == 4
             assert reader.count(Find(Thing, [Is("shelf", "none")], ["rank"]), 10) == 0

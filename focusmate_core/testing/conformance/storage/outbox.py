@@ -142,25 +142,25 @@ class OutboxLaws(Laws):
             for hour in range(4):
                 unit.append([fresh("room:1", recorded_at=NOON + timedelta(hours=hour))])
         with opened.write() as unit:
-            assert unit.prune(NOON + timedelta(hours=2), 10) == 2  # noqa: PLR2004  hours 0, 1
+            assert unit.prune(NOON + timedelta(hours=2), 10) == 2
             assert unit.prune(NOON + timedelta(hours=2), 10) == 0
         with opened.read() as reader:
             assert [event.seq for event in reader.read("room:1", 0, 10)] == [3, 4]
             assert [event.seq for event in reader.tail(START, 10)] == [3, 4]
-            assert reader.head("room:1") == 4  # noqa: PLR2004  hours 0 to 3
+            assert reader.head("room:1") == 4
 
     def test_pruning_everything_forgets_no_number_and_no_place(self, opened: Storage) -> None:
         _append(opened, "room:1", "room:1", "room:2")
         place = _tail(opened)[-1].position
         with opened.write() as unit:
-            assert unit.prune(NOON + timedelta(days=1), 10) == 3  # noqa: PLR2004  all
+            assert unit.prune(NOON + timedelta(days=1), 10) == 3
         _append(opened, "room:1")
         assert said(_tail(opened, place)) == [("room:1", 3, "{}")]
 
     def test_pruning_is_bounded_and_begins_with_the_oldest(self, opened: Storage) -> None:
         _append(opened, *["room:1"] * 5)
         with opened.write() as unit:
-            assert unit.prune(NOON + timedelta(days=1), 2) == 2  # noqa: PLR2004  its limit
+            assert unit.prune(NOON + timedelta(days=1), 2) == 2
             assert [event.seq for event in unit.read("room:1", 0, 9)] == [3, 4, 5]
 
     def test_pruning_leaves_no_hole_when_the_clock_was_set_back(self, opened: Storage) -> None:

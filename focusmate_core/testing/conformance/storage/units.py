@@ -181,7 +181,7 @@ class UnitLaws(Laws):
             assert unit.get(Thing, "1") == Thing(id="1", version=1)
             assert [deadline.key for deadline in unit.claim(NOON, 10)] == ["soon"]
             unit.append([fresh("room:1")])
-            assert unit.head("room:1") == 2  # noqa: PLR2004  one before, one after
+            assert unit.head("room:1") == 2
 
     def test_the_bell_rings_after_a_commit(self, begun: Storage) -> None:
         bell = begun.bell()

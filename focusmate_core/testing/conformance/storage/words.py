@@ -82,8 +82,8 @@ class WordLaws(Laws):
     def test_words_and_conditions_narrow_one_another(self, library: Storage) -> None:
         assert _found(library, "focus", where=[Is("note", None)]) == "c"
         with library.read() as reader:
-            assert reader.count(Find(Thing, words="focus"), 10) == 3  # noqa: PLR2004  a, c, d
-            assert reader.count(Find(Thing, words="focus"), 2) == 2  # noqa: PLR2004  its bound
+            assert reader.count(Find(Thing, words="focus"), 10) == 3
+            assert reader.count(Find(Thing, words="focus"), 2) == 2
 
     def test_a_changed_text_is_found_by_its_new_words_alone(self, library: Storage) -> None:
         with library.write() as unit:
