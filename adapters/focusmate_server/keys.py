@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from focusmate_security.tokens import SHORTEST_KEY, new_key
@@ -33,17 +35,15 @@ def signing_key(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Whole or not at all, and once, however many processes start at the same time."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Whole or not at all, and once, however many start at the same time."""
+    made, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
     try:
         with os.fdopen(made, "wb") as file:
             file.write(new_key())
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        return
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
     finally:
-        draft.unlink(missing_ok=True)
+        draft.unlink()

@@ -1,6 +1,7 @@
 """Settings: who has the last word, and that nothing is passed over in silence."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,10 @@ def test_every_kind_is_read(monkeypatch):
     assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
     assert settings.signing_key_file is not None
     assert settings.signing_key_file.name == "signing.key"
+
+
+@pytest.mark.checkout
+def test_every_setting_is_told_to_operators():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    told = re.findall(r"^\| `(FOCUSMATE_\w+)` \|", page, re.MULTILINE)
+    assert told == list(NAMES)
