@@ -12,27 +12,28 @@ from trio_websocket import (
 
 from focusmate_core.refusals import Refusal
 from focusmate_trio import frames
+from focusmate_trio.conversation import Conversation
 from focusmate_trio.opening import NoRequest, Opening, problem, read_head
-from focusmate_trio.session import Gateway, Session
 from focusmate_trio.stream import Wire, nothing
+from focusmate_trio.watching import Shared
 
 _LOG = logging.getLogger("focusmate.websocket")
 
 PROTOCOL = "focusmate.v1"
-OURS_TO_TELL = range(1002, 1012)
+OURS_TO_TELL = {1002, 1003, 1007, 1009, 1011}
 """What trio-websocket finds wrong, and does not always say to the peer."""
 
 
 class Connection:
     """One accepted socket; `attend` is its whole life."""
 
-    def __init__(self, gateway: Gateway, wire: Wire, address: str) -> None:
-        self._settings = gateway.settings
+    def __init__(self, shared: Shared, wire: Wire, address: str) -> None:
+        self._settings = shared.settings
         self._wire = wire
         self._scope = trio.CancelScope()
         self.life = trio.CancelScope(shield=True)
         """Not cancelled with the door, which says goodbye first."""
-        self.session = Session(gateway, wire, address, self._finish)
+        self.conversation = Conversation(shared, wire, address, self._finish)
         self.is_open = False
         """The handshake is done: it can be pinged, and told."""
         wire.on_slow = self._too_slow
@@ -55,14 +56,14 @@ class Connection:
             level = logging.ERROR if self.is_open and not self._wire.is_shut else logging.DEBUG
             _LOG.log(level, "a connection broke", exc_info=failed)
         finally:
-            self.session.leave()
+            self.conversation.watching.leave()
 
     def _finish(self, code: int, reason: str) -> None:
         self._wire.finish(frames.close_frame(code, reason))
         self._scope.cancel()
 
     def _too_slow(self) -> None:
-        self.session.close(frames.TOO_SLOW, "too slow")
+        self.conversation.close(frames.TOO_SLOW, "too slow")
 
     # -- the opening handshake --------------------------------------------------------------------
 
@@ -118,22 +119,22 @@ class Connection:
             return
         scheme, _, token = given.decode("ascii").partition(" ")
         try:
-            self.session.sign_in(token.strip() if scheme.lower() == "bearer" else "")
+            self.conversation.sign_in(token.strip() if scheme.lower() == "bearer" else "")
         except Refusal as refusal:
-            code, reason = self.session.verdict or (frames.TRY_LATER, refusal.code)
-            self.session.close(code, reason)
+            code, reason = self.conversation.verdict or (frames.TRY_LATER, refusal.code)
+            self.conversation.close(code, reason)
 
     # -- the conversation -------------------------------------------------------------------------
 
     async def _talk(self, websocket: WebSocketConnection) -> None:
-        patience = self.session.patience
-        if not self.session.actor.id:
+        patience = self.conversation.patience
+        if not self.conversation.actor.id:
             within = self._settings.sign_in_within.total_seconds()
             patience.deadline = trio.current_time() + within
         with patience:
             await self._hear_all(websocket)
         if patience.cancelled_caught:
-            self.session.close(frames.NOT_SIGNED_IN, "nobody signed in")
+            self.conversation.close(frames.NOT_SIGNED_IN, "nobody signed in")
 
     async def _hear_all(self, websocket: WebSocketConnection) -> None:
         try:
@@ -142,13 +143,13 @@ class Connection:
                 await self._wire.wait_room()
         except ConnectionClosed as ended:
             if ended.reason is not None and ended.reason.code in OURS_TO_TELL:
-                self.session.close(ended.reason.code, ended.reason.reason or "")
+                self.conversation.close(ended.reason.code, ended.reason.reason or "")
 
     async def _hear(self, message: str | bytes) -> None:
         longest = self._settings.longest_frame
         if isinstance(message, bytes):
-            self.session.close(frames.UNSUPPORTED, "frames are text")
+            self.conversation.close(frames.UNSUPPORTED, "frames are text")
         elif len(message) > longest // 4 and len(message.encode()) > longest:
-            self.session.close(frames.TOO_BIG, f"a frame has at most {longest} bytes")
+            self.conversation.close(frames.TOO_BIG, f"a frame has at most {longest} bytes")
         else:
-            await self.session.hear(message)
+            await self.conversation.hear(message)

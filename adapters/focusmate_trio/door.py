@@ -13,10 +13,10 @@ from focusmate_core.ports.runner import Runner
 from focusmate_trio import frames
 from focusmate_trio.connection import Connection
 from focusmate_trio.hub import Hub
-from focusmate_trio.session import Gateway
 from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
 from focusmate_trio.tail import Tail
+from focusmate_trio.watching import Shared
 
 _LOG = logging.getLogger("focusmate.websocket")
 
@@ -53,7 +53,7 @@ async def serve(
     hub = Hub(engine)
     threads = settings.reading_threads
     readers = trio.CapacityLimiter(threads) if threads else None
-    door = Door(Gateway(engine, runner, settings, hub, readers))
+    door = Door(Shared(engine, runner, settings, hub, readers))
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(Tail(engine, hub, settings).follow)
@@ -74,9 +74,9 @@ async def serve(
 class Door:
     """All connections of one `serve`."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._settings = gateway.settings
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._settings = shared.settings
         self._connections: dict[Connection, None] = {}
         self._all_gone = trio.Event()
 
@@ -108,7 +108,7 @@ class Door:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.send_buffer)
             wire = Wire(sock, backlog=self._settings.backlog, spawn=nursery.start_soon)
-            connection = Connection(self._gateway, wire, address)
+            connection = Connection(self._shared, wire, address)
             self._connections[connection] = None
             try:
                 await connection.attend()
@@ -135,12 +135,12 @@ class Door:
                     await trio.lowlevel.checkpoint()
 
     def _look_at(self, connection: Connection, *, pings: bool) -> None:
-        session, wire = connection.session, connection.session.wire
+        conversation, wire = connection.conversation, connection.conversation.wire
         silent = trio.current_time() - wire.heard_at
-        if silent > self._settings.silent_after.total_seconds() and not session.is_busy:
+        if silent > self._settings.silent_after.total_seconds() and not conversation.is_busy:
             wire.drop()
             return
-        session.look_at_expiry(self._gateway.engine.clock.now())
+        conversation.look_at_expiry(self._shared.engine.clock.now())
         if pings:
             wire.push(frames.PING)
 
@@ -149,11 +149,8 @@ class Door:
     async def let_go(self) -> None:
         """Say goodbye to everybody, let them read it for a while, then drop who is left."""
         for connection in tuple(self._connections):
-            session = connection.session
-            if session.is_busy:
-                session.verdict = self._farewell()
-            elif connection.is_open:
-                session.close(*self._farewell())
+            if connection.is_open:
+                connection.conversation.close_when_answered(*self._farewell())
             else:
                 connection.life.cancel()
         within = 2 * self._settings.closing_within.total_seconds()

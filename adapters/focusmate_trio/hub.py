@@ -21,6 +21,8 @@ from focusmate_trio.stream import Wire
 
 _LOG = logging.getLogger("focusmate.websocket")
 
+WRITES_AT_ONCE = 2000
+"""How many writes a turn of the loop may take, but for one event with more watchers than that."""
 Give = Callable[[Wire, bytes], None]
 
 
@@ -128,7 +130,8 @@ class Hub:
         return self._held(channel.stream, given, channel.head)
 
     def enter(self, watcher: Watcher, channel: Channel, given: int) -> None:
-        """Let somebody in who was given everything up to this number."""
+        """Let somebody in, perhaps anew, who was given everything up to this number."""
+        channel.remove(watcher)
         if not (channel.live or channel.ahead):
             channel.head = given
         if channel.head == given:
@@ -188,6 +191,23 @@ class Hub:
             self._deliver(run, lambda wire, frame: held.setdefault(wire, []).append(frame))
         for wire, frames in held.items():
             wire.push(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def turns(self, envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
+        """The same in parts, after each of which others may have their turn."""
+        part: list[Envelope] = []
+        counted: set[str] = set()
+        writes = 0
+        for envelope in envelopes:
+            part.append(envelope)
+            channel = self._channels.get(envelope.stream)
+            if channel is not None and envelope.stream not in counted:
+                counted.add(envelope.stream)
+                writes += len(channel.live)
+            if writes >= WRITES_AT_ONCE:
+                yield part
+                part, counted, writes = [], set(), 0
+        if part:
+            yield part
 
     def _runs(self, channel: Channel, came: list[Envelope]) -> list[Run]:
         runs = [Run(channel, [])]

@@ -31,15 +31,15 @@ class Tail:
         self._in_thread = settings.reading_threads > 0
         self._position = ""
         self._is_behind = False
-        self._is_late = False
+        """There is more to read, or what there was could not be read."""
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Follow for ever, from the end of what is there at the start; raises if there is none."""
+        bell = self._engine.storage.bell()
         with self._engine.storage.read() as reader:
             self._position = reader.end()
-        bell = self._engine.storage.bell()
         task_status.started()
         try:
             await self._look_for_ever(bell.rung)
@@ -51,8 +51,6 @@ class Tail:
         while True:
             try:
                 if rung() or self._is_behind:
-                    # What rang is still to be read should reading fail.
-                    self._is_behind = True
                     self._is_behind = await self._turn()
                     heard_at = trio.current_time()
             except Exception as away:  # noqa: BLE001  whatever it is, the next turn is the cure
@@ -78,15 +76,15 @@ class Tail:
             with self._engine.storage.read() as reader:
                 self._position = reader.end()
             return False
-        if self._is_late and self._in_thread:
+        if self._is_behind and self._in_thread:
             came = await trio.to_thread.run_sync(self._read)
         else:
             came = self._read()
-        if came:
-            self._hub.publish(came)
-            self._position = came[-1].position
-        self._is_late = len(came) >= self._limit
-        return self._is_late
+        for part in self._hub.turns(came):
+            self._hub.publish(part)
+            self._position = part[-1].position
+            await trio.lowlevel.checkpoint()
+        return len(came) >= self._limit
 
     def _read(self) -> list[Envelope]:
         with self._engine.storage.read() as reader:

@@ -323,3 +323,13 @@ async def test_a_slow_query_holds_back_no_delivery(town):
         assert (await ada.hear())["type"] == "rooms.joined"
         runner.go.set()
         assert [(await ada.hear())["id"] for _ in range(2)] == [98, 99]
+
+
+async def test_whoever_goes_on_although_it_is_too_often_is_closed_with_4429(town):
+    settings = attrs.evolve(QUICK, frames_per_second=0.01, frame_burst=5)
+    async with opened(town, settings) as house, house.client("ada") as ada:
+        for frame in ['{"do": "ping"}', "{"] * 6:
+            await ada.send(frame)
+        assert (await ada.end())[0] == 4429
+        codes = [told["error"]["code"] for told in ada.told if "error" in told]
+        assert codes == ["malformed", "malformed"] + 6 * ["too_often"]

@@ -295,6 +295,18 @@ def test_a_snapshot_may_be_ahead_of_what_has_come_by(town, hub, ada, room):
     assert (early.heard[-1], late.heard) == (8, [7, 8])
 
 
+def test_whoever_begins_anew_is_told_once(town, hub, ada, room):
+    told = toggled(town, room, ada, 6)
+    stream = f"room:{room.id}"
+    other, listener = [entered(hub, Listener(ada), stream, 2) for _ in range(2)]
+    entered(hub, listener, stream, 4)
+    hub.publish(told[2:6])
+    assert (other.heard, listener.heard) == ([3, 4, 5, 6], [5, 6])
+    entered(hub, listener, stream, 6)
+    hub.publish(told[6:])
+    assert (other.heard[-2:], listener.heard[-2:]) == ([7, 8], [7, 8])
+
+
 def test_what_came_by_while_a_snapshot_was_read_is_known(town, hub, ada, room):
     told = toggled(town, room, ada, 4)
     with hub.expecting(f"room:{room.id}") as channel:
