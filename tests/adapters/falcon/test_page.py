@@ -18,7 +18,7 @@ def page():
 
 def test_the_table_of_routes_is_the_table_of_routes(page):
     rows = re.findall(
-        r"^\| `(\w+)` \| `([^`]+)` \| `([^`]+)` \| (\d+)(, `Location`)? \|$", page, re.M
+        r"^\| `(\w+)` \| `([^`]+)` \| `([^`]+)` \| (\d+)(, `Location`)? \|$", page, re.MULTILINE
     )
     told = [
         (method, path, wire, int(status), bool(place)) for method, path, wire, status, place in rows
