@@ -49,7 +49,7 @@ class SqliteDriver:
         if synchronous not in _LEVELS:
             raise ValueError(f"synchronous must be one of {', '.join(_LEVELS)}")
         self.dialect = DIALECT
-        self._path = path
+        self._path = Path(path).absolute()  # whoever changes the directory means no other file
         self._synchronous = synchronous
         self._timeout = busy_timeout.total_seconds()
         self._idle: deque[sqlite3.Connection] = deque()
@@ -59,7 +59,7 @@ class SqliteDriver:
         self._is_on = False
 
     def start(self) -> None:
-        folder = Path(self._path).absolute().parent
+        folder = self._path.parent
         if not folder.is_dir():
             raise BadUrl(f"there is no folder {folder} to keep the database in: make it first")
         try:
@@ -78,8 +78,7 @@ class SqliteDriver:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
 
     def begin_reading(self) -> SqliteLine:
         self._look_on()
@@ -99,8 +98,10 @@ class SqliteDriver:
         line.end()
         if line.fault is None and line.connection.in_transaction:
             line.connection.execute("ROLLBACK")
-            if self._is_on and len(self._idle) < _MOST_IDLE:
+            if len(self._idle) < _MOST_IDLE:
                 self._idle.append(line.connection)
+                if not self._is_on:
+                    self._close_idle()
                 return
         line.connection.close()
 
@@ -121,6 +122,8 @@ class SqliteDriver:
         self._look_on()
         try:
             self._writer = self._writer or self._connect_writer()
+            if self._writer.in_transaction:  # an interrupt came between BEGIN and its unit
+                self._writer.execute("ROLLBACK")
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as cause:
             if self._writer is not None and not is_busy(cause):
@@ -168,6 +171,7 @@ class SqliteDriver:
         return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
     def bell(self) -> SqliteBell:
+        self._look_on()
         try:
             return SqliteBell(self.connect())
         except sqlite3.Error as cause:
@@ -175,11 +179,18 @@ class SqliteDriver:
 
     def connect(self) -> sqlite3.Connection:
         """A new connection that can only read."""
-        made = self._connect()
-        made.execute("PRAGMA query_only = ON")
+        return self._connect("foreign_keys = ON", "query_only = ON")
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        settings = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {self._synchronous}")
+        made = self._connect(*settings)
+        mode = made.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal":
+            made.close()
+            raise BadUrl(f"{self._path} lies where SQLite cannot keep a write-ahead log ({mode})")
         return made
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *settings: str) -> sqlite3.Connection:
         made = sqlite3.connect(
             self._path,
             timeout=self._timeout,
@@ -187,17 +198,17 @@ class SqliteDriver:
             check_same_thread=False,
             cached_statements=512,
         )
-        made.execute("PRAGMA foreign_keys = ON")
+        try:
+            for setting in settings:
+                made.execute(f"PRAGMA {setting}").fetchall()
+        except sqlite3.Error:
+            made.close()
+            raise
         return made
 
-    def _connect_writer(self) -> sqlite3.Connection:
-        made = self._connect()
-        mode = made.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            made.close()
-            raise BadUrl(f"{self._path} lies where SQLite cannot keep a write-ahead log ({mode})")
-        made.execute(f"PRAGMA synchronous = {self._synchronous}")
-        return made
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def _take(self) -> sqlite3.Connection:
         try:

@@ -48,13 +48,21 @@ class SqlStorage:
         """
         tables, library = _made_for(tuple(entities), self._driver.dialect)
         self._driver.start()
-        migrating.check(self._driver, tables)
+        try:
+            migrating.check(self._driver, tables)
+        except BaseException:
+            self._driver.stop()
+            raise
         self._library = library
 
     def migrate(self, entities: Iterable[type[Entity]]) -> None:
         """Bring the database to what this version and these entities declare; data is kept."""
         self._driver.start()
-        migrating.migrate(self._driver, build(entities))
+        try:
+            migrating.migrate(self._driver, build(entities))
+        finally:
+            if self._library is None:
+                self._driver.stop()
 
     def read(self) -> _Reading:
         return _Reading(self._driver, self._opened())

@@ -148,3 +148,23 @@ def test_two_storages_in_one_process_ring_each_other(storage, path):
     for bell in bells:
         bell.close()
     other.close()
+
+
+def test_an_interrupt_that_leaves_a_transaction_behind_blocks_nobody(storage):
+    storage._driver._writer.execute("BEGIN IMMEDIATE")
+    storage._driver._writer.execute("INSERT INTO stream_heads VALUES ('lost', 1)")
+    keep(storage, Thing(id="1"))
+    with storage.read() as reader:
+        assert reader.head("lost") == 0
+
+
+def test_a_relative_path_stays_where_it_was_when_the_directory_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = SqlStorage("sqlite:///kit.db")
+    storage.open(ENTITIES)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    keep(storage, Thing(id="1"))
+    assert kept(storage, Thing, "1") is not None
+    storage.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
