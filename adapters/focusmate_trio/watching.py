@@ -101,7 +101,8 @@ class Watching:
             raise TooManySubscriptions(most=most)
         with self._hub.expecting(want.stream) as channel:
             beginning = await self._shared.read(partial(self._look, number, want))
-            if not self.wire.is_shut:
+            # A thread that reads is waited for even when the connection has ended meanwhile.
+            if not self._has_left:
                 self._begin(channel, beginning)
 
     def _look(self, number: int | None, want: Subscribe) -> Beginning:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -177,7 +176,7 @@ def masked(payload: bytes, opcode: int = 0x81, *, mask: bool = True) -> bytes:
         head = bytes((opcode, bit | 127)) + size.to_bytes(8, "big")
     if not mask:
         return head + payload
-    key = os.urandom(4)
+    key = b"mask"
     stream = (key * (size // 4 + 1))[:size]
     return head + key + bytes(a ^ b for a, b in zip(payload, stream, strict=True))
 

@@ -12,7 +12,10 @@ import pytest
 import trio
 
 from focusmate_core.features import seats, timer_control
+from focusmate_core.testing.runner import InlineRunner
+from focusmate_trio.asking import Subscribe
 from focusmate_trio.hub import Hub
+from focusmate_trio.watching import Shared, Watching
 from tests.adapters.trio.kit import QUICK, frames_in, opened
 from tests.features.town import STORAGES, Town
 
@@ -196,6 +199,25 @@ async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(
         assert left["type"] == "rooms.left"
         assert "ended" in ended
         await bob.hears_nothing()
+
+
+async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothing(
+    town, hub, ada, room, monkeypatch
+):
+    readers = trio.CapacityLimiter(1)
+    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, readers)
+    watching = Watching(shared, Listener.Wire())
+    watching.become(ada)
+    subscribe = town.engine.subscribe
+
+    def overtaken(*args, **named):
+        trio.from_thread.run_sync(watching.leave)
+        return subscribe(*args, **named)
+
+    monkeypatch.setattr(town.engine, "subscribe", overtaken)
+    await watching.subscribe(1, Subscribe(stream=f"room:{room.id}"))
+    assert watching.wire.written == []
+    assert hub.is_idle
 
 
 # -- the storage, and what it makes difficult -----------------------------------------------------
