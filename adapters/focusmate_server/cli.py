@@ -100,7 +100,8 @@ def do(
 ) -> int:
     """Send one message, such as rooms.open name="Deep work" plan.work=PT50M.
 
-    Who runs this owns the database, and so may act as anybody.
+    A single - takes the fields as JSON from the input. The answer is JSON, and so is a refusal, on
+    stderr, with exit code 1. Who runs this owns the database, and so may act as anybody.
     """
     from focusmate_server import doing, logs
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -25,6 +26,7 @@ from focusmate_server.wiring import open_engine
 from focusmate_server.writer_client import NoWriter, WriterClient
 
 DONE, REFUSED = 0, 1
+FROM_INPUT = "-"
 AS_TEXT = (str, datetime, timedelta)
 """What is given as text in JSON, so that it needs no quotes here."""
 
@@ -66,21 +68,41 @@ class CommandDoor:
     def do(
         self, wire: str, words: Iterable[str], *, who: Who = Who(), key: str | None = None
     ) -> int:
-        """Send one message; the answer goes to stdout as JSON, a refusal to stderr."""
+        """Send one message; the answer goes to stdout, a refusal to stderr, both as JSON."""
         try:
+            actor = self._actor(who)
             cls = self._engine.registry.message(wire)
-            message: Message[Any] = codec.value_of(fields_of(cls, words), cls)
-            answer = self._run(Call(message, self._actor(who), Origin("cli"), key)).result()
+            message: Message[Any] = codec.value_of(given(cls, tuple(words)), cls)
+            answer = self._run(Call(message, actor, Origin("cli"), key)).result()
         except Refusal as no:
-            click.echo(str(no), err=True)
+            click.echo(_readable(_told(no)), err=True)
             return REFUSED
-        click.echo(json.dumps(codec.plain(answer), ensure_ascii=False, indent=2))
+        click.echo(_readable(codec.plain(answer)))
         return DONE
 
     def _actor(self, who: Who) -> Actor:
         if who.token is not None:
             return self._engine.authenticate(who.token)
         return Actor(id=who.id, roles=who.roles)
+
+
+def _readable(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def _told(no: Refusal) -> dict[str, Any]:
+    said = {"code": no.code, "detail": no.detail}
+    if isinstance(no, BadInput):
+        return said | {"fields": codec.plain(no.fields)}
+    params = codec.plain(no.params())
+    return said | {"params": params} if params else said
+
+
+def given(cls: type[Message[Any]], words: Sequence[str]) -> Any:
+    """What the words say; `-` alone is for JSON on the input, where nobody else sees a secret."""
+    if tuple(words) == (FROM_INPUT,):
+        return codec.loads(sys.stdin.buffer.read())
+    return fields_of(cls, words)
 
 
 def fields_of(cls: type[Message[Any]], words: Iterable[str]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Typed messages: words become fields by the message's own types, and the answer is JSON."""
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -9,6 +11,7 @@ from focusmate_core.features import BUNDLED, rooms
 from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import BadInput
 from focusmate_core.testing.clock import FakeClock
+from focusmate_core.testing.conformance.door import REGISTRY, DoorContract
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.tokens import FakeTokens
@@ -86,4 +89,45 @@ def test_a_refusal_is_told_by_its_code(door, capsys, wire, words, who, code):
     assert door.do(wire, words, who=who) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.startswith(f"{code}: ")
+    assert json.loads(told.err)["code"] == code
+
+
+class Typed:
+    """The command line as a door; words where they can say it, else JSON on the input."""
+
+    def __init__(self, door, capsys, monkeypatch):
+        self._door, self._capsys, self._monkeypatch = door, capsys, monkeypatch
+
+    def send(self, wire, data, *, token=None, key=None):
+        words = as_words(wire, data)
+        if words is None:
+            words = ["-"]
+            given = io.TextIOWrapper(io.BytesIO(json.dumps(data).encode()))
+            self._monkeypatch.setattr(sys, "stdin", given)
+        code = self._door.do(wire, words, who=Who(token=token), key=key)
+        told = self._capsys.readouterr()
+        if code == 0:
+            assert told.err == ""
+            return "ok", json.loads(told.out)
+        assert (code, told.out) == (1, "")
+        return "error", json.loads(told.err)
+
+
+def as_words(wire, data):
+    cls = REGISTRY.messages.get(wire)
+    if cls is None or not isinstance(data, dict):
+        return None
+    words = [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in data.items()
+    ]
+    try:
+        return words if fields_of(cls, words) == data else None
+    except BadInput:
+        return None
+
+
+class TestTyped(DoorContract):
+    @pytest.fixture
+    def door(self, engine, capsys, monkeypatch):
+        return Typed(CommandDoor(engine), capsys, monkeypatch)
