@@ -220,6 +220,19 @@ async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothin
     assert hub.is_idle
 
 
+async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, ada, monkeypatch):
+    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, readers=None)
+    watching = Watching(shared, Listener.Wire())
+    watching.become(attrs.evolve(ada, roles=frozenset({"moderator"})))
+    await watching.subscribe(1, Subscribe(stream="public"))
+    monkeypatch.setattr(town.engine, "may_watch", lambda _, actor: "moderator" in actor.roles)
+    watching.become(attrs.evolve(ada, roles=frozenset({"moderator", "admin"})))
+    assert len(watching.wire.written) == 1
+    watching.become(ada)
+    assert b"may_not_watch" in watching.wire.written[1]
+    assert hub.is_idle
+
+
 # -- the storage, and what it makes difficult -----------------------------------------------------
 
 
@@ -247,6 +260,8 @@ class Listener:
 
         def push(self, frame):
             self.written.append(frame)
+
+        answer = push
 
     def __init__(self, actor):
         self.actor = actor
