@@ -17,9 +17,10 @@ async def watch(url, token, stream):
         await watcher.send_message(json.dumps({"do": "subscribe", "with": {"stream": stream}}))
         seen = ""
         while "timer.started" not in seen:
-            print("Ben sees", seen := await watcher.get_message())
+            print("Ben sees", seen := await watcher.get_message(), flush=True)
 trio.run(watch, *sys.argv[1:])
-' {realtime} "$BEN" "room:$ROOM" & sleep 1
-
-post "/v1/rooms/$ROOM/timer/start" '{}' -H "Authorization: Bearer $ADA"
-wait
+' {realtime} "$BEN" "room:$ROOM" | {
+  for STEP in signed-in watching; do read -r SEEN; printf '%s\n' "$SEEN"; done
+  post "/v1/rooms/$ROOM/timer/start" '{}' -H "Authorization: Bearer $ADA"
+  cat
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import threading
 import time
@@ -21,6 +20,7 @@ from focusmate_core.ports.runner import Runner
 from focusmate_core.refusals import Unavailable
 from focusmate_falcon.app import create_app
 from focusmate_falcon.settings import DoorSettings
+from focusmate_server import signals
 from focusmate_server.places import Pen, places_of
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
@@ -155,5 +155,5 @@ def _config(app: object) -> uvicorn.Config:
 
 def _on_signals(server: Server) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals.that_end():
         loop.add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 import trio
 
 from focusmate_core.engine import Engine
+from focusmate_server import signals
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
 from focusmate_server.trio_runner import SocketRunner
@@ -55,13 +55,13 @@ def _find_writer(path: Path, within: float) -> None:
 async def _live(
     engine: Engine, runner: SocketRunner, listening: socket.socket, announce: Callable[[], None]
 ) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*signals.that_end()) as asked:
         async with trio.open_nursery() as lines:
             await lines.start(runner.live)
             async with trio.open_nursery() as doors:
                 door = functools.partial(serve, engine, runner, listeners=[listening])
                 await doors.start(door)
                 announce()
-                await anext(aiter(signals))
+                await anext(aiter(asked))
                 doors.cancel_scope.cancel()
             lines.cancel_scope.cancel()

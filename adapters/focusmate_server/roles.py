@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from focusmate_server import signals
 from focusmate_server.settings import Address, Settings
 from focusmate_server.supervisor import READY
 
@@ -49,8 +50,7 @@ def serve_one(
 ) -> int:
     """One role until a signal comes, or, if it is supervised, until the supervisor is gone."""
     if supervised:
-        # A terminal sends its interrupt to all of us; the supervisor tells us in order.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signals.leave_interrupts_to_the_supervisor()
         threading.Thread(target=_end_with_supervisor, daemon=True).start()
     if role == WORKER:
         from focusmate_server.worker_role import serve_worker

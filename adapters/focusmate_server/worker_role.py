@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+from focusmate_server import signals
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
@@ -21,7 +22,7 @@ def serve_worker(settings: Settings, announce: Callable[[], None]) -> None:
     client = WriterClient(places_of(settings).socket, engine.registry)
     worker = Worker(engine, client.job)
     end = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals.that_end():
         signal.signal(number, lambda *_: end.set())
     worker.start()
     announce()

@@ -128,6 +128,10 @@ class Running:
     def terminate(self):
         self.process.terminate()
 
+    def interrupt(self):
+        """What a terminal sends for Ctrl-C: to every process at once."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     def wait(self):
         """Its exit code, after all it had to say was read."""
         code = self.process.wait(END_S)

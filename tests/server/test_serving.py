@@ -1,8 +1,10 @@
 """A server as `make run` starts it: two people, a room, a timer, a watcher; and its end."""
 
+import asyncio
 import json
 import subprocess
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,6 +12,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from focusmate_core.fields import instant
+from focusmate_security import SignedTokens
+from focusmate_server.keys import signing_key
+from focusmate_system import RandomIds
 from tests.server.running import (
     PASSWORD,
     Person,
@@ -55,7 +60,7 @@ def test_both_are_told_of_the_end_without_asking(server):
 
 
 def test_what_it_prints_can_be_pasted(server, tmp_path):
-    server.wait_for("^wait$")
+    server.wait_for("^}$")
     script = "\n".join(server.said[server.said.index("") :])
     script = script[script.index("post()") :]
     done = subprocess.run(
@@ -65,6 +70,51 @@ def test_what_it_prints_can_be_pasted(server, tmp_path):
     assert done.returncode == 0, done.stderr
     seen = [line for line in done.stdout.splitlines() if line.startswith("Ben sees ")]
     assert '"type":"timer.started"' in seen[-1]
+
+
+def test_of_500_who_join_a_room_for_ten_at_once_ten_are_in(server):
+    with Person(server.http, "gil") as gil:
+        room = gil.do("rooms.open", name="Ten", capacity=10)
+        token_of = token_maker(server.folder)
+        asked = [("rooms.join", {"room_id": room["id"]}, token_of(n), None) for n in range(500)]
+        told = all_at_once(server.http, asked)
+        assert Counter(told) == {(200, None): 9, (409, "rooms.full"): 491}
+        assert gil.do("rooms.by_id", room_id=room["id"])["seated"] == 10
+
+
+def test_one_key_100_times_at_once_is_one_effect_and_one_answer(server):
+    with Person(server.http, "hal") as hal:
+        asked = [("rooms.open", {"name": "Onceonly"}, hal.token, "once")] * 100
+        assert Counter(all_at_once(server.http, asked)) == {(200, None): 100}
+        assert len(hal.do("rooms.public", words="onceonly")["items"]) == 1
+
+
+def token_maker(folder):
+    """Tokens for people whom only an embedder knows, signed by the server's own key."""
+    tokens = SignedTokens(signing_key(folder / "focusmate.key"))
+    now = datetime.now(UTC)
+
+    def token_of(number):
+        claims = {"use": "access", "sub": RandomIds().new(now), "sid": str(number), "roles": []}
+        return tokens.sign(claims, now + timedelta(minutes=10))
+
+    return token_of
+
+
+def all_at_once(url, asked):
+    """Each message on its own connection; what was answered, as status and code."""
+
+    async def send(client, wire, fields, token, key):
+        headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
+        answer = await client.post(f"/v1/do/{wire}", json=fields, headers=headers)
+        return answer.status_code, answer.json().get("code")
+
+    async def send_all():
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+            return await asyncio.gather(*(send(client, *each) for each in asked))
+
+    return asyncio.run(send_all())
 
 
 def test_every_part_says_that_it_is_there(server):
@@ -139,12 +189,13 @@ def test_each_role_serves_alone(tmp_path):
             assert role.wait() == 0, role.logged
 
 
-def test_asked_to_end_it_answers_what_it_took_and_says_goodbye(tmp_path):
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_asked_to_end_it_answers_what_it_took_and_says_goodbye(tmp_path, how):
     with Running(tmp_path) as server, Person(server.http, "ada") as ada:
         room = ada.do("rooms.open", name="Last")
         with Watcher(server.realtime, ada.token, f"room:{room['id']}") as watcher:
             began = time.monotonic()
-            server.terminate()
+            server.terminate() if how == "SIGTERM" else server.interrupt()
             with pytest.raises(ConnectionClosed) as closed:
                 watcher.wait_for("never")
             assert closed.value.rcvd.code == 1012
