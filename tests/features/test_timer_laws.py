@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -69,6 +70,11 @@ class Watched:
         self.seen += map(self._as_told, self.watcher.catch_up())
         return self.seen
 
+    @property
+    def timer(self):
+        """The timer's stored facts, as that watcher knows them by the events told."""
+        return self.watcher.parts["timer"]
+
     def _as_told(self, envelope) -> Told:
         ended = None
         if envelope.type == "timer.phase_ended":
@@ -88,7 +94,7 @@ class Watched:
             return reader.next_due()
 
 
-def check_legal(timer, now) -> None:
+def check_legal(timer) -> None:
     """The invariants that Timer's docstring states, and the bounds of what is left."""
     assert (timer.ends_at is not None) == (timer.state.value == "running")
     assert (timer.left is not None) == (timer.state.value == "paused")
@@ -188,33 +194,28 @@ class ForwardTime(Machine):
             if before and (seen.phase, seen.completed) == (before.phase, before.completed):
                 assert seen.left <= before.left
             before = seen
-        assert all(self.lazy.state(who) == before for _ in range(20))
+        assert all(self.lazy.state(who) == before for _ in range(5))
 
     @invariant()
-    def everybody_sees_what_the_naive_room_shows(self):
-        facts = self.naive.facts()
-        for who in NAMES:
-            for watched in (self.prompt, self.lazy):
-                if who in self.naive.watchers():
-                    seen = watched.state(who)
-                    assert seen.left == self.naive.left
-                    assert seen.now == self.naive.now
-                    assert {**plain(seen), "left": facts["left"]} == facts
-                else:
-                    assert watched.send(TimerState, who) == "rooms.not_in_it"
-
-    @invariant()
-    def what_is_stored_is_legal_and_the_same(self):
-        assert plain(self.prompt.town.parts(self.prompt.stream)["timer"]) == self.naive.facts()
+    def who_is_there_sees_what_the_naive_room_shows(self):
+        facts, watchers = self.naive.facts(), self.naive.watchers()
         for watched in (self.prompt, self.lazy):
-            check_legal(watched.town.parts(watched.stream)["timer"], self.naive.now)
+            for who in sorted(watchers)[:1]:
+                seen = watched.state(who)
+                assert (seen.left, seen.now) == (self.naive.left, self.naive.now)
+                assert {**plain(seen), "left": facts["left"]} == facts
+            for who in sorted(set(NAMES) - watchers)[:1]:
+                assert watched.send(TimerState, who) == "rooms.not_in_it"
 
     @invariant()
-    def everything_was_told_at_its_true_instant(self):
+    def all_is_told_at_its_true_instant_and_what_is_stored_is_legal(self):
         assert self.prompt.told() == self.naive.told
         late = self.lazy.told()
         assert late == self.naive.told[: len(late)]
         assert not self.settled or len(late) == len(self.naive.told)
+        for watched in (self.prompt, self.lazy):
+            check_legal(watched.timer)
+        assert plain(self.prompt.timer) == self.naive.facts()
 
 
 class BrokenClock(Machine):
@@ -243,8 +244,11 @@ class BrokenClock(Machine):
         assert self.room.town.engine.run_due() == 0
 
     @invariant()
-    def every_state_is_legal(self):
-        check_legal(self.room.town.parts(self.room.stream)["timer"], self.clock.now())
+    def every_state_is_legal_and_has_a_deadline_exactly_while_it_runs(self):
+        self.room.told()
+        check_legal(self.room.timer)
+        with self.room.town.storage.read() as reader:
+            assert reader.next_due() == self.room.timer.ends_at
 
     @invariant()
     def nobody_sees_more_left_than_the_phase_is_long(self):
@@ -253,16 +257,6 @@ class BrokenClock(Machine):
                 seen = self.room.state(who)
                 assert ZERO <= seen.left <= seen.length
 
-    @invariant()
-    def a_snapshot_with_its_events_is_the_snapshot_after(self):
-        self.room.told()
-
-    @invariant()
-    def a_timer_has_a_deadline_exactly_while_it_runs(self):
-        timer = self.room.town.parts(self.room.stream)["timer"]
-        with self.room.town.storage.read() as reader:
-            assert reader.next_due() == timer.ends_at
-
     def teardown(self):
         if hasattr(self, "room"):
             self.let_the_clock_be_repaired()
@@ -270,7 +264,8 @@ class BrokenClock(Machine):
 
     def let_the_clock_be_repaired(self):
         """In the end every phase that ran is over, and the stream has no gap."""
-        self.room.send(LeaveRoom, "host")
+        for who in NAMES:
+            self.room.send(LeaveRoom, who)
         self.clock.advance(days=30)
         self.room.town.engine.run_due()
         assert is_gapless(self.room.town.told(self.room.stream))
@@ -281,4 +276,5 @@ class BrokenClock(Machine):
 def test_the_laws_of_the_timer_hold_however_commands_and_time_interleave(law, name):
     with tempfile.TemporaryDirectory() as folder:
         where = {"storage_of": staticmethod(STORAGES[name]), "databases": Path(folder)}
-        run_state_machine_as_test(type(law.__name__, (law,), where))
+        steps = settings(stateful_step_count=50 if name == "memory" else 25)
+        run_state_machine_as_test(type(law.__name__, (law,), where), settings=steps)
