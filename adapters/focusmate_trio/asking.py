@@ -75,8 +75,6 @@ def ask_of(told: Any) -> Ask:
         problems.append(FieldProblem("do", "is required"))
     elif not isinstance(told["do"], str):
         problems.append(FieldProblem("do", "must be text"))
-    if not isinstance(told.get("with", {}), dict):
-        problems.append(FieldProblem("with", "must be an object with named fields"))
     if not isinstance(told.get("key"), str | None):
         problems.append(FieldProblem("key", "must be text"))
     if problems:

@@ -136,7 +136,6 @@ class Conversation:
 
     async def _do(self, ask: Ask) -> bytes | None:
         if ask.do not in OWN:
-            self._check_signed_in()
             return await self._run(ask)
         if ask.key is not None:
             raise KeyNotTaken(name=ask.do)
@@ -154,14 +153,18 @@ class Conversation:
                 return self._ping(ask)
 
     def _check_signed_in(self) -> None:
-        until = self.actor.expires_at
+        self._check_expiry()
         if not self.actor.id:
             raise NotSignedIn
+
+    def _check_expiry(self) -> None:
+        until = self.actor.expires_at
         if until is not None and until <= self._engine.clock.now():
             self.verdict = (frames.NOT_SIGNED_IN, "the sign-in expired")
             raise NotSignedIn
 
     async def _run(self, ask: Ask) -> bytes:
+        self._check_expiry()
         self._commands.take()
         message = self._engine.registry.message(ask.do)
         if message.spec.access is Access.SYSTEM:

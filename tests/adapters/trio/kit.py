@@ -77,6 +77,25 @@ class Client:
                 return closed.reason.code, closed.reason.reason
 
 
+@asynccontextmanager
+async def connected(port: int, path: str = "/v1/ws", **how: Any):
+    """A WebSocket to this port, closed in the end."""
+    async with (
+        await trio.open_tcp_stream("127.0.0.1", port) as stream,
+        trio.open_nursery() as nursery,
+    ):
+        with trio.fail_after(PATIENCE):
+            websocket = await wrap_client_stream(
+                nursery, stream, "localhost", path, message_queue_size=1000, **how
+            )
+        try:
+            yield Client(websocket)
+        finally:
+            with trio.move_on_after(1, shield=True):
+                await websocket.aclose()
+            nursery.cancel_scope.cancel()
+
+
 class House:
     """A town with its WebSocket door open."""
 
@@ -95,20 +114,9 @@ class House:
         people = self.town.storage.fingerprint()["people"].values()
         return {person.username for person in people}
 
-    @asynccontextmanager
-    async def nameless(self, path: str = "/v1/ws", **how: Any):
+    def nameless(self, **how: Any):
         """A connection on which nobody has signed in."""
-        async with await self.raw() as stream, trio.open_nursery() as nursery:
-            with trio.fail_after(PATIENCE):
-                websocket = await wrap_client_stream(
-                    nursery, stream, "localhost", path, message_queue_size=1000, **how
-                )
-            try:
-                yield Client(websocket)
-            finally:
-                with trio.move_on_after(1, shield=True):
-                    await websocket.aclose()
-                nursery.cancel_scope.cancel()
+        return connected(self.port, **how)
 
     @asynccontextmanager
     async def client(self, name: str):

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.adapters.trio.kit import QUICK, opened
+from tests.features.town import PASSWORD
 
 SOON = timedelta(seconds=0.1)
 
@@ -47,12 +48,18 @@ async def test_a_refresh_token_is_no_access_token(house):
         assert await client.code("sign_in", token=token) == "not_signed_in"
 
 
-async def test_before_the_sign_in_nothing_else_is_done(house):
+async def test_before_the_sign_in_only_what_anyone_may_send_is_done(house):
     async with house.nameless() as client:
-        for do in ("ping", "subscribe", "people.me", "rooms.nowhere", "credentials.register"):
+        for do in ("ping", "subscribe", "people.me"):
             assert await client.code(do) == "not_signed_in"
+        assert await client.code("rooms.nowhere") == "unknown_message"
         assert await client.code("sign_in") == "bad_input"
-        assert await client.get("sign_in", token=house.token("ada"))
+        who = {"login": "ada", "password": PASSWORD}
+        assert await client.code("credentials.sign_in", **who) == "credentials.wrong"
+        await client.get("credentials.register", email="a@b.org", username="ada", password=PASSWORD)
+        token = (await client.get("credentials.sign_in", **who))["access_token"]
+        assert await client.get("sign_in", token=token)
+        assert (await client.get("people.me"))["username"] == "ada"
 
 
 async def test_whoever_does_not_sign_in_is_closed_with_4401(town):
