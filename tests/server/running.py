@@ -148,7 +148,12 @@ class Person:
         self._client = httpx.Client(base_url=url, timeout=30)
         account = {"email": f"{name}@example.org", "username": name, "password": PASSWORD}
         self._client.post("/v1/accounts", json=account)
-        proof = {"login": name, "password": PASSWORD}
+        self._name = name
+        self.sign_in()
+
+    def sign_in(self):
+        self._client.headers.pop("Authorization", None)
+        proof = {"login": self._name, "password": PASSWORD}
         signed_in = self._client.post("/v1/tokens", json=proof).raise_for_status().json()
         self.id, self.token = signed_in["person_id"], signed_in["access_token"]
         self.refresh_token = signed_in["refresh_token"]
@@ -163,13 +168,16 @@ class Person:
     def do(self, wire, **fields):
         return self._client.post(f"/v1/do/{wire}", json=fields).raise_for_status().json()
 
-    def do_whenever_it_can(self, wire, **fields):
+    def do_whenever_it_can(self, wire, *, key=None, **fields):
         """The same, over and over until a server that is being started again answers."""
+        headers = {} if key is None else {"Idempotency-Key": key}
         until = time.monotonic() + READY_S
         while True:
             try:
-                answer = self._client.post(f"/v1/do/{wire}", json=fields)
-                if answer.status_code != 503:
+                answer = self._client.post(f"/v1/do/{wire}", json=fields, headers=headers)
+                if answer.status_code == 401:
+                    self.sign_in()
+                elif answer.status_code != 503:
                     return answer.raise_for_status().json()
             except httpx.TransportError:
                 pass
