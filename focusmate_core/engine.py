@@ -176,21 +176,20 @@ class Engine:
             return Outcome.of(failed)
 
     def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
-        message, spec = call.message, call.message.spec
-        ctx = Context(
-            call.actor,
-            call.origin,
-            self.clock.now(),
-            unit,
-            fresh,
-            self.ids,
-            self.ports,
-            call.prepared,
-        )
-        if call.key is not None:
-            known = self._answered(call, ctx)
-            if known is not None:
-                return known
+        now, ports = self.clock.now(), self.ports
+        ctx = Context(call.actor, call.origin, now, unit, fresh, self.ids, ports, call.prepared)
+        if call.key is None:
+            return self._handle(call.message, ctx)
+        known = self._answered(call, ctx)
+        if known is not None:
+            return known
+        outcome = self._handle(call.message, ctx)
+        if outcome.refusal is None:
+            self._remember(call, ctx, outcome.answer)
+        return outcome
+
+    def _handle(self, message: Message[Any], ctx: Context) -> Outcome[Any]:
+        spec = message.spec
         for kind, name in spec.touches:
             for settle in self.registry.settlers.get(kind, ()):
                 settle(getattr(message, name), ctx)
@@ -199,8 +198,6 @@ class Engine:
         self._react(ctx)
         if isinstance(answer, Refusal):
             return Outcome(refusal=_declared(answer, spec.leaves, spec.wire))
-        if call.key is not None:
-            self._remember(call, ctx, answer)
         return Outcome(answer=answer)
 
     def _react(self, ctx: Context) -> None:

@@ -16,7 +16,8 @@ from focusmate_core.engine import Engine
 from focusmate_core.refusals import AnswerLost, Unavailable
 
 Done = Callable[[Outcome[Any]], None]
-Wake = Callable[[Callable[[], None]], None]
+Wake = Callable[..., object]
+"""How a callback with its arguments is brought to a loop: `loop.call_soon_threadsafe`."""
 PREPARING = 32
 """How many slow calls may wait for one preparer."""
 log = logging.getLogger(__name__)
@@ -31,9 +32,9 @@ class Waiting:
     wake: Wake
 
 
-def at_once(callback: Callable[[], None]) -> None:
+def at_once(callback: Callable[..., object], *args: Any) -> None:
     """The wake of a caller that has no loop: called on the executor's thread."""
-    callback()
+    callback(*args)
 
 
 class Lane:
@@ -121,7 +122,7 @@ def _hand_back(taken: Sequence[Waiting], outcomes: Sequence[Outcome[Any]]) -> No
         by_loop.setdefault(waiting.wake, []).append((waiting.done, outcome))
     for wake, pairs in by_loop.items():
         try:
-            wake(lambda pairs=pairs: _tell(pairs))  # type: ignore[misc]  # bound per loop
+            wake(_tell, pairs)
         except RuntimeError:
             # The loop was closed while its callers waited: nobody is left to be told.
             log.info("%d callers had gone before their outcome", len(pairs))

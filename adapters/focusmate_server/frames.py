@@ -11,7 +11,7 @@ import orjson
 
 from focusmate_core import codec
 from focusmate_core.calls import Call, Outcome
-from focusmate_core.messages import Actor, Origin
+from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.registry import Registry
 
 LENGTH = struct.Struct(">I")
@@ -38,7 +38,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def feed(self, data: bytes | bytearray) -> Iterator[dict[str, Any]]:
         """The frames that are complete now; `Broken` for what cannot be one."""
         held = self._held
         held += data
@@ -86,7 +86,7 @@ def job_frame(number: int, job: str) -> bytes:
 
 def call_of(frame: dict[str, Any], registry: Registry) -> Call[Any]:
     """The call in a frame. Refuses what the message refuses."""
-    message = codec.value_of(frame["with"], registry.message(frame["do"]))
+    message: Message[Any] = codec.value_of(frame["with"], registry.message(frame["do"]))
     actor_id, roles = frame["actor"]
     door, address = frame["origin"]
     return Call(message, Actor(actor_id, frozenset(roles)), Origin(door, address), frame["key"])

@@ -23,9 +23,7 @@ log = logging.getLogger(__name__)
 class Visitor(asyncio.Protocol):
     """One process at the other end, trusted: the socket's file belongs to this user alone."""
 
-    def __init__(
-        self, executor: Executor, jobs: Mapping[str, Job], visitors: set[Visitor]
-    ) -> None:
+    def __init__(self, executor: Executor, jobs: Mapping[str, Job], visitors: set[Visitor]) -> None:
         self._executor = executor
         self._jobs = jobs
         self._visitors = visitors
