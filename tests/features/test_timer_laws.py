@@ -33,8 +33,13 @@ NAMES = ("host", "ada", "bob")
 
 # Many phases may end in one jump, so plans of a minute or two are as likely as those of hours.
 short = st.integers(1, 3).map(lambda number: timedelta(minutes=number))
-plans = instances(Plan) | instances(
-    Plan, work=short, short_break=short, long_break=short, long_break_every=st.integers(0, 3)
+brief = {"work": short, "short_break": short, "long_break": short}
+always = st.sampled_from([True])
+restless = {"auto_start_breaks": always, "auto_start_work": always}
+plans = st.one_of(
+    instances(Plan),
+    instances(Plan, **brief, long_break_every=st.integers(0, 3)),
+    instances(Plan, **brief, **restless, long_break_every=st.integers(0, 3)),
 )
 jumps = st.one_of(
     st.timedeltas(ZERO, timedelta(seconds=2)),
@@ -167,6 +172,14 @@ class ForwardTime(Machine):
     @rule(more=st.sampled_from([timedelta(microseconds=n) for n in (-1, 0, 1)]))
     def let_time_pass_to_the_very_end(self, more):
         self.let_time_pass(max(ZERO, self.naive.left + more))
+
+    @precondition(lambda self: self.naive.state == "running" and self.naive.seats)
+    @rule(span=jumps)
+    def leave_it_alone(self, span):
+        for who in sorted(self.naive.seats):
+            self.move("leave", who)
+        self.let_time_pass(span)
+        self.move("join", "ada")
 
     @rule()
     def let_a_worker_come_late(self):
