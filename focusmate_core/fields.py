@@ -170,16 +170,19 @@ _DURATION = re.compile(
 
 def duration_text(span: timedelta) -> str:
     """ISO 8601, days to seconds: `PT25M`, `P1DT0.5S`, `-PT1S`; nothing is lost."""
-    sign = "-" if span < timedelta(0) else ""
-    span = abs(span)
-    minutes, seconds = divmod(span.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    fraction = f".{span.microseconds:06d}".rstrip("0") if span.microseconds else ""
-    clock = f"{hours}H" if hours else ""
-    clock += f"{minutes}M" if minutes else ""
-    clock += f"{seconds}{fraction}S" if seconds or fraction else ""
-    days = f"{span.days}D" if span.days else ""
-    return f"{sign}P{days}{'T' + clock if clock else ''}" if days or clock else "PT0S"
+    if span.days < 0:
+        return f"-{duration_text(-span)}"
+    hours, rest = divmod(span.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    text = f"P{span.days}DT" if span.days else "PT"
+    text += f"{hours}H" if hours else ""
+    text += f"{minutes}M" if minutes else ""
+    if span.microseconds:
+        fraction = f"{span.microseconds:06d}".rstrip("0")
+        return f"{text}{seconds}.{fraction}S"
+    if seconds or text == "PT":
+        return f"{text}{seconds}S"
+    return text.removesuffix("T")
 
 
 def duration(text: Any) -> timedelta:
