@@ -176,6 +176,8 @@ class Conversation:
             outcome = await self._shared.runner.run(call)
         finally:
             self.is_busy = False
+        if not message.spec.is_query:
+            self._shared.nudge()
         if outcome.fault is not None:
             return self._fault(ask.id, outcome.fault)
         return frames.answer_frame(ask.id, codec.plain(outcome.result()))

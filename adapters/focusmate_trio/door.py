@@ -53,10 +53,11 @@ async def serve(
     hub = Hub(engine)
     threads = settings.reading_threads
     readers = trio.CapacityLimiter(threads) if threads else None
-    door = Door(Shared(engine, runner, settings, hub, readers))
+    tail = Tail(engine, hub, settings)
+    door = Door(Shared(engine, runner, settings, hub, tail.nudge, readers))
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(Tail(engine, hub, settings).follow)
+            await nursery.start(tail.follow)
             nursery.start_soon(door.keep)
             for listener in listeners:
                 listener.setblocking(False)  # noqa: FBT003

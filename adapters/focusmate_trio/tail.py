@@ -32,6 +32,11 @@ class Tail:
         self._position = ""
         self._is_behind = False
         """There is more to read, or what there was could not be read."""
+        self._nudged = trio.Event()
+
+    def nudge(self) -> None:
+        """Look now: something was committed by way of this very process."""
+        self._nudged.set()
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -61,7 +66,9 @@ class Tail:
             wait = BACK_OFF[0]
             quiet = trio.current_time() - heard_at
             pause = min(max(quiet / EASING, self._shortest), self._longest)
-            await trio.sleep(0 if self._is_behind else pause)
+            with trio.move_on_after(0 if self._is_behind else pause):
+                await self._nudged.wait()
+                self._nudged = trio.Event()
 
     def _tell(self, away: Exception) -> None:
         self._is_behind = True

@@ -29,6 +29,8 @@ class Shared:
     runner: Runner
     settings: DoorSettings
     hub: Hub
+    nudge: Callable[[], None]
+    """Has the outbox looked at now."""
     readers: trio.CapacityLimiter | None
     """How many threads read snapshots; without it they are read in the loop."""
 

@@ -201,11 +201,15 @@ async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(
         await bob.hears_nothing()
 
 
+def no_matter():
+    """Nobody follows the outbox here."""
+
+
 async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothing(
     town, hub, ada, room, monkeypatch
 ):
     readers = trio.CapacityLimiter(1)
-    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, readers)
+    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, no_matter, readers)
     watching = Watching(shared, Listener.Wire())
     watching.become(ada)
     subscribe = town.engine.subscribe
@@ -221,7 +225,7 @@ async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothin
 
 
 async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, ada, monkeypatch):
-    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, readers=None)
+    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, no_matter, readers=None)
     watching = Watching(shared, Listener.Wire())
     watching.become(attrs.evolve(ada, roles=frozenset({"moderator"})))
     await watching.subscribe(1, Subscribe(stream="public"))
@@ -231,6 +235,16 @@ async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, 
     watching.become(ada)
     assert b"may_not_watch" in watching.wire.written[1]
     assert hub.is_idle
+
+
+async def test_what_a_client_does_here_is_told_without_waiting_for_the_next_look(town):
+    rarely = attrs.evolve(QUICK, look_every=timedelta(hours=1), look_when_idle=timedelta(hours=1))
+    async with opened(town, rarely) as house, house.client("ada") as ada:
+        room = (await ada.get("rooms.open", name="Library"))["id"]
+        await ada.get("subscribe", stream=f"room:{room}")
+        for number in range(3, 9):
+            await ada.get("timer.start" if number % 2 else "timer.reset", room_id=room)
+            assert (await ada.hear())["seq"] == number
 
 
 # -- the storage, and what it makes difficult -----------------------------------------------------
