@@ -92,6 +92,7 @@ class Watched:
         while (due := self._next_due()) is not None and due <= until:
             self.town.clock.set(due)
             assert self.town.engine.run_due() == 1
+            assert self._next_due() != due
         self.town.clock.set(until)
 
     def _next_due(self):
