@@ -175,7 +175,7 @@ def test_the_other_roles_alone_need_a_writer(tmp_path):
 
 def test_each_role_serves_alone(tmp_path):
     with (
-        Running(tmp_path, "http") as http,
+        Running(tmp_path, "http", FOCUSMATE_LOG_FORMAT="json") as http,
         Person("http://" + http.wait_for("http listens on (.*)")[1], "ada") as ada,
         Running(tmp_path, "realtime") as realtime,
         Running(tmp_path, "worker") as worker,
@@ -187,6 +187,8 @@ def test_each_role_serves_alone(tmp_path):
         for role in (worker, realtime, http):
             role.terminate()
             assert role.wait() == 0, role.logged
+        for line in http.logged:
+            assert {"event", "level", "role", "timestamp"} <= json.loads(line).keys()
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
