@@ -233,6 +233,19 @@ def test_a_clock_that_was_set_back_only_delays_the_end(town, ada, room):
     assert state(town, room, ada).state is State.IDLE
 
 
+def test_a_clock_set_back_while_a_worker_is_at_it_loses_no_end(town, ada, room, monkeypatch):
+    town.do(StartTimer(room_id=room.id), ada)
+    end = town.start + timedelta(minutes=25)
+    readings = iter([end, end - MINUTE])
+    with monkeypatch.context() as patched:
+        patched.setattr(town.clock, "now", lambda: next(readings))
+        assert town.engine.run_due() == 1
+    assert ends(town, room) == []
+    town.clock.set(end)
+    assert town.engine.run_due() == 1
+    assert ends(town, room) == [(timedelta(minutes=25), Phase.WORK)]
+
+
 # -- a closed room ---------------------------------------------------------------------------------
 
 
