@@ -52,11 +52,17 @@ class Connection:
         try:
             await self._attend()
         except* Exception as failed:  # noqa: BLE001  it is logged, and ends this connection alone
-            # A broken handshake, or a peer that talks on after the end, is no fault of ours.
-            level = logging.ERROR if self.is_open and not self._wire.is_shut else logging.DEBUG
-            _LOG.log(level, "a connection broke", exc_info=failed)
+            self._tell(failed)
         finally:
             self.conversation.watching.leave()
+
+    def _tell(self, failed: ExceptionGroup[Exception]) -> None:
+        # A broken handshake, or a peer that talks on after the end, is no fault of ours.
+        if not self.is_open or self._wire.is_shut:
+            _LOG.debug("a peer broke its connection", exc_info=failed)
+            return
+        _LOG.error("a connection broke", exc_info=failed)
+        self._wire.finish(frames.close_frame(frames.BROKEN, "a bug, and it is logged"))
 
     def _finish(self, code: int, reason: str) -> None:
         self._wire.finish(frames.close_frame(code, reason))

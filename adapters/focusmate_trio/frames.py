@@ -15,9 +15,9 @@ PING = b"\x89\x00"
 
 # -- why a connection is closed -------------------------------------------------------------------
 
-GOING_AWAY = 1001
 UNSUPPORTED = 1003
 TOO_BIG = 1009
+BROKEN = 1011
 RESTARTING = 1012
 TRY_LATER = 1013
 NOT_SIGNED_IN = 4401

@@ -286,6 +286,19 @@ async def test_a_bug_is_told_by_an_id_that_is_in_the_log_and_nothing_else(town, 
         assert await ada.get("ping")
 
 
+async def test_a_bug_outside_of_any_frame_ends_one_connection_with_1011(house, monkeypatch, caplog):
+    async with house.client("ada") as ada:
+        token = house.token("bob")
+        authenticate = house.town.engine.authenticate
+        monkeypatch.setattr(house.town.engine, "authenticate", lambda _: 1 / 0)
+        header = [(b"Authorization", f"Bearer {token}".encode())]
+        async with house.nameless(extra_headers=header) as bob:
+            assert (await bob.end())[0] == 1011
+        assert "ZeroDivisionError" in caplog.text
+        monkeypatch.setattr(house.town.engine, "authenticate", authenticate)
+        assert await ada.get("ping")
+
+
 async def test_a_writer_that_is_away_is_told_with_when_to_try_again(town):
     runner = Broken(Outcome(refusal=Unavailable(retry_after=2)))
     async with opened(town, runner=runner) as house, house.client("ada") as ada:
