@@ -356,15 +356,17 @@ def _meets(row: Any, conditions: tuple[Condition, ...]) -> bool:
 
 
 def _meets_one(value: Any, asked: Condition) -> bool:
-    match asked:
-        case Is(value=wanted):
-            return bool(value == _plain(wanted))
-        case Among(values=wanted):
-            return value in [_plain(one) for one in wanted]
-        case Between(low=low, high=high):
-            return value is not None and (
-                (low is None or value >= _plain(low)) and (high is None or value < _plain(high))
-            )
+    if isinstance(asked, Is):
+        return bool(value == _plain(asked.value))
+    if isinstance(asked, Among):
+        return value in [_plain(one) for one in asked.values]
+    return value is not None and _is_between(value, asked)
+
+
+def _is_between(value: Any, asked: Between) -> bool:
+    return (asked.low is None or value >= _plain(asked.low)) and (
+        asked.high is None or value < _plain(asked.high)
+    )
 
 
 @lru_cache(maxsize=10_000)

@@ -154,10 +154,6 @@ class DoorContract:
     def engine(self, clock: FakeClock | None) -> Engine:
         return bundled_engine(clock or FakeClock())
 
-    @pytest.fixture
-    def door(self) -> Door:
-        raise NotImplementedError("give a fixture «door» with send(wire, data, *, token, key)")
-
     def same(self, door: Door, script: Script) -> None:
         """Have one conversation with the door and with the engine; both must tell the same."""
         talk, reference = Talk(door), Talk(PythonDoor(bundled_engine(FakeClock())))

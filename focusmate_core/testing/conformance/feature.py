@@ -78,7 +78,7 @@ class FeatureMachine(_History):
             assert self.world.storage.fingerprint() == before, "a refusal left a trace"
         elif call.key is not None:
             self._send_again(call, outcome)
-        self.world.learn(outcome, events)
+        self.world.learn(call, outcome, events)
 
     def _send_again(self, call: Call[Any], outcome: Outcome[Any]) -> None:
         before = self.world.storage.fingerprint()
@@ -97,7 +97,7 @@ class FeatureMachine(_History):
         outcome = self.world.engine.outcome(call)
         self._look(call, outcome)
         assert self.world.storage.fingerprint() == before, "a query wrote"
-        self.world.learn(outcome, ())
+        self.world.learn(call, outcome, ())
 
     def _look(self, call: Call[Any], outcome: Outcome[Any]) -> None:
         if outcome.fault is not None:
@@ -172,7 +172,7 @@ class LateMachine(_History):
             outcome = self.world.engine.outcome(call)
         self.world.meet_all()
         late = self.late.engine.outcome(call)
-        self.world.learn(outcome, events)
+        self.world.learn(call, outcome, events)
         assert _told(late) == _told(outcome), "who asks can tell that deadlines were met too late"
 
     @precondition(_History.begun)
@@ -227,10 +227,6 @@ class FeatureContract:
 
     `values` may give hypothesis strategies by the name of a field, where random ones lead nowhere.
     """
-
-    @pytest.fixture
-    def features(self) -> Sequence[ModuleType]:
-        raise NotImplementedError("give a fixture «features»: the modules, from the ground up")
 
     @pytest.fixture
     def ports(self) -> Ports:

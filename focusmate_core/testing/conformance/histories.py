@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,12 @@ OFTEN = 5
 MANY = 10_000
 
 
+@functools.cache
+def _values(annotation: Any) -> st.SearchStrategy[Any]:
+    """Made once: hypothesis looks long at a strategy that is new."""
+    return strategies.values(annotation)
+
+
 def _is_id(annotation: Any) -> bool:
     rule = rule_of(annotation)
     return isinstance(rule, Pattern) and rule.format == "uuid"
@@ -76,10 +83,7 @@ class World:
         self.registry = self.engine.registry
         self.streams: set[str] = set()
         self._known: defaultdict[str, list[Any]] = defaultdict(list)
-
-    def close(self) -> None:
-        """Give the storage back."""
-        self.storage.close()
+        self._lucky: list[Actor] = []
 
     # -- what to say ------------------------------------------------------------------------------
 
@@ -96,16 +100,15 @@ class World:
         all_of_them = self.messages(queries=queries)
         about_known = [cls for cls in all_of_them if self._has_known(cls)]
         cls = draw(st.sampled_from(about_known * OFTEN + all_of_them))
-        hints = typing.get_type_hints(cls, include_extras=True)
-        fields = {name: self._values_of(name, hints[name]) for name in attrs.fields_dict(cls)}
-        message = draw(strategies.instances(cls, **fields))
+        named: Any = attrs.fields_dict(typing.cast("type[attrs.AttrsInstance]", cls))
+        message = cls(**{name: self._draw_value(draw, name, at.type) for name, at in named.items()})
         key = draw(st.sampled_from([None] * 4 + ["k1", "k2"])) if takes_key(cls) else None
         return Call(message, self._draw_actor(draw), key=key)
 
     def _draw_actor(self, draw: Any) -> Actor:
         named = self._known["person_id"][-RECENT:] + self._known["user_id"][-RECENT:]
         people = [Actor(id=each) for each in named]
-        often = [*ACTORS[:1] * 3, *ACTORS[:2] * 2, *ACTORS] * 2
+        often = [*ACTORS[:2], *ACTORS, *self._lucky * OFTEN] * 2
         actor: Actor = draw(st.sampled_from([*often, *people, ANONYMOUS]))
         return actor
 
@@ -118,21 +121,22 @@ class World:
             return self._known[name][-RECENT:]
         return self._known["id"][-RECENT:]
 
-    def _values_of(self, name: str, annotation: Any) -> st.SearchStrategy[Any]:
+    def _draw_value(self, draw: Any, name: str, annotation: Any) -> Any:
         if name in self.values:
-            return self.values[name]
-        drawn = strategies.values(annotation)
-        known = self._known_for(name, annotation) if _is_name(name, annotation, self.values) else []
-        if not known:
-            return drawn
-        return st.sampled_from(known * OFTEN + [STRANGE]).flatmap(
-            lambda chosen: drawn if chosen is STRANGE else st.just(chosen)
-        )
+            return draw(self.values[name])
+        if _is_name(name, annotation, self.values):
+            known = self._known_for(name, annotation)
+            chosen = draw(st.sampled_from(known * OFTEN + [STRANGE]))
+            if chosen is not STRANGE:
+                return chosen
+        return draw(_values(annotation))
 
     # -- what has come up -------------------------------------------------------------------------
 
-    def learn(self, outcome: Outcome[Any], events: Sequence[Envelope]) -> None:
-        """Remember names and streams for what is said next."""
+    def learn(self, call: Call[Any], outcome: Outcome[Any], events: Sequence[Envelope]) -> None:
+        """Remember names and streams for what is said next, and who had something done."""
+        if events:
+            self._lucky = [call.actor]
         self._learn("answer", codec.plain(outcome.answer))
         for event in events:
             kind, key = split_stream(event.stream)

@@ -119,10 +119,6 @@ class Laws:
     """The fixtures that all storage laws share."""
 
     @pytest.fixture
-    def storage(self) -> Storage:
-        raise NotImplementedError("give a fixture «storage»: fresh, empty, not opened yet")
-
-    @pytest.fixture
     def opened(self, storage: Storage) -> Iterator[Storage]:
         """The storage under test, opened with the kit's entities."""
         storage.open(ENTITIES)

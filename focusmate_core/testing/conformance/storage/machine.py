@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -37,6 +38,7 @@ from focusmate_core.testing.conformance.storage.kit import (
 )
 from focusmate_core.testing.memory import MemoryStorage
 
+LARGE = 1000
 EVER_AFTER = NOON + timedelta(days=10_000)
 _example = itertools.count()
 
@@ -44,12 +46,13 @@ _ids = st.sampled_from("abcdef")
 _shelves = st.sampled_from(["s", "t"])
 _ranks = st.integers(-2, 2)
 _instants = st.integers(0, 5).map(lambda hours: NOON + timedelta(hours=hours))
-_labels = st.none() | st.sampled_from("lmn")
-_slots = st.none() | st.integers(0, 2)
+_labels = st.sampled_from([None, "l", "m", "n"])
+_slots = st.sampled_from([None, 0, 1])
 _texts = st.sampled_from(["", "focus", "Focus hour", "공부방", "조용한 공부", "focusing 공"])
 _moods = st.sampled_from(Mood)
 _limits = st.integers(1, 4)
-_streams = st.sampled_from(["room:1", "room:2", "public"])
+STREAMS = ("room:1", "room:2", "public")
+_streams = st.sampled_from(STREAMS)
 _keys = st.sampled_from(["phase", "lease", "ring"])
 
 _things = st.builds(
@@ -65,6 +68,8 @@ _things = st.builds(
     mood=_moods,
 )
 _pairs = st.builds(Pair, left=_ids, right=_ids, weight=st.sampled_from([0.5, -1.0]))
+_versions = st.sampled_from([None, None, None, 0, 1, 2])
+_puts = st.tuples(_things | _things | _pairs, _versions)
 _names = st.tuples(st.just(Thing), _ids) | st.tuples(st.just(Pair), st.tuples(_ids, _ids))
 _deadlines = st.builds(
     Deadline,
@@ -182,9 +187,9 @@ class _Pair:
             for entity in ENTITIES:
                 for thing in all_pages(unit, Find(entity)):
                     unit.delete(entity, thing.declared.key_of(thing))
-            for deadline in (*unit.claim(EVER_AFTER, 1000), *unit.parked(1000)):
+            for deadline in (*unit.claim(EVER_AFTER, LARGE), *unit.parked(LARGE)):
                 unit.unschedule(deadline.key)
-            while unit.prune(EVER_AFTER, 1000):
+            while unit.prune(EVER_AFTER, LARGE):
                 pass
 
 
@@ -232,24 +237,42 @@ class StorageMachine(RuleBasedStateMachine):
     @rule()
     def keep(self) -> None:
         self.both.leave()
+        self._look_at_everything()
 
     @precondition(in_unit)
     @rule()
     def undo(self) -> None:
         self.both.leave(Undo())
+        self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        for entity in ENTITIES:
+            self._find(Find(entity), LARGE)
+        self.read(0, LARGE)
+        self.look_at_deadlines(LARGE)
+        if self.in_unit():
+            self.claim(EVER_AFTER, LARGE, None)
 
     @precondition(in_unit)
-    @rule(thing=_things | _pairs, version=st.sampled_from([None, None, None, 0, 1, 2]))
-    def put(self, thing: Entity, version: int | None) -> None:
+    @rule(things=st.lists(_puts, min_size=1, max_size=6))
+    def put(self, things: list[tuple[Entity, int | None]]) -> None:
+        for thing, version in things:
+            self._put(thing, version)
+
+    def _put(self, thing: Entity, version: int | None) -> None:
         key = thing.declared.key_of(thing)
         stored = self.both.ask(lambda unit: unit.get(type(thing), key))
         now = version if version is not None else stored.version if stored else 0
         self.both.do(lambda unit: unit.put(thing.but(version=now)))
 
     @precondition(in_unit)
-    @rule(name=_names)
-    def delete(self, name: tuple[type[Entity], Any]) -> None:
-        self.both.do(lambda unit: unit.delete(*name))
+    @rule(names=st.lists(_names, min_size=1, max_size=4))
+    def delete(self, names: list[tuple[type[Entity], Any]]) -> None:
+        for entity, key in names:
+            self._delete(entity, key)
+
+    def _delete(self, entity: type[Entity], key: Any) -> None:
+        self.both.do(lambda unit: unit.delete(entity, key))
 
     @rule(name=_names, hold=st.booleans())
     def get(self, name: tuple[type[Entity], Any], hold: bool) -> None:  # noqa: FBT001
@@ -259,25 +282,30 @@ class StorageMachine(RuleBasedStateMachine):
     def get_many(self, ids: list[str]) -> None:
         self.both.ask(lambda reader: reader.get_many(Thing, ids))
 
-    @rule(asked=_finds())
-    def find(self, asked: Find[Any]) -> None:
+    @rule(questions=st.lists(_finds(), min_size=1, max_size=4), bound=st.integers(0, 4))
+    def find(self, questions: list[Find[Any]], bound: int) -> None:
+        for asked in questions:
+            self._find(asked, bound)
+
+    def _find(self, asked: Find[Any], bound: int) -> None:
         self.both.ask(lambda reader: reader.find(asked))
         self.both.ask(lambda reader: all_pages(reader, asked))
-
-    @rule(asked=_finds(), bound=st.integers(0, 4))
-    def count(self, asked: Find[Any], bound: int) -> None:
         self.both.ask(lambda reader: reader.count(asked, bound))
 
     @precondition(in_unit)
-    @rule(happened=st.lists(st.tuples(_streams, _instants), max_size=4))
+    @rule(happened=st.lists(st.tuples(_streams, _instants), max_size=8))
     def append(self, happened: list[tuple[str, Any]]) -> None:
         events = [fresh(self.mark + stream, "{}", at) for stream, at in happened]
         self.both.do(lambda unit: unit.append(events))
 
-    @rule(stream=_streams, after=st.integers(0, 6), limit=_limits)
-    def read(self, stream: str, after: int, limit: int) -> None:
-        self.both.ask(lambda reader: reader.head(self.mark + stream))
-        self.both.ask(lambda reader: reader.read(self.mark + stream, after, limit))
+    @rule(after=st.integers(0, 6), limit=_limits)
+    def read(self, after: int, limit: int) -> None:
+        for stream in STREAMS:
+            self._read(self.mark + stream, after, limit)
+
+    def _read(self, stream: str, after: int, limit: int) -> None:
+        self.both.ask(lambda reader: reader.head(stream))
+        self.both.ask(lambda reader: reader.read(stream, after, limit))
 
     @rule(place=st.integers(0, 5), limit=_limits)
     def tail(self, place: int, limit: int) -> None:
@@ -315,9 +343,16 @@ class StorageMachine(RuleBasedStateMachine):
         self.both.ask(lambda reader: reader.parked(limit))
 
 
+def compare_with_model(storage: Storage, **limits: Any) -> None:
+    """Run the machine on an open storage; `limits` are settings of hypothesis."""
+    machine = type("Machine", (StorageMachine,), {"storage": storage})
+    often = 3 * settings().max_examples  # so many verbs need more examples than a single law
+    limits = {"max_examples": often, "report_multiple_bugs": False, **limits}
+    run_state_machine_as_test(machine, settings=settings(**limits))
+
+
 class ModelLaws(Laws):
     """That a storage is as the model is."""
 
     def test_every_answer_is_the_models(self, opened: Storage) -> None:
-        machine = type("Machine", (StorageMachine,), {"storage": opened})
-        run_state_machine_as_test(machine)
+        compare_with_model(opened)
