@@ -1,6 +1,7 @@
 """Real processes: a server in a folder of its own, what it says, and clients over real sockets."""
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from focusmate_system import RandomIds
 
 READY_S = 60
 END_S = 20
+PR_SET_PDEATHSIG = 1
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 PASSWORD = "a quiet morning"
 MINUTE = timedelta(minutes=1)
 
@@ -35,6 +38,12 @@ def environment(**settings):
 
 def command(*words):
     return [sys.executable, "-m", "focusmate_server", *words]
+
+
+def end_with_the_tests():
+    """Where the system can, so that tests which are killed leave no server behind."""
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(folder: Path, *words, **settings):
@@ -69,6 +78,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=end_with_the_tests,  # noqa: PLW1509  it is one system call
         )
         self._readers = [
             threading.Thread(target=self._read, args=pair)
