@@ -5,7 +5,6 @@ import secrets
 from typing import ClassVar
 
 from pwdlib.hashers.argon2 import Argon2Hasher
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 
 class Argon2Passwords:
@@ -33,4 +32,7 @@ class Argon2Passwords:
 
 @functools.cache
 def _common() -> frozenset[str]:
+    # A tenth of a second to read, and only who registers needs it.
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
     return frozenset(FREQUENCY_LISTS["passwords"])
