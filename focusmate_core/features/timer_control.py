@@ -4,7 +4,6 @@ from focusmate_core.context import Context
 from focusmate_core.features.rooms import Room, held_room, room_stream
 from focusmate_core.features.seats import check_control
 from focusmate_core.features.timer import (
-    State,
     Timer,
     TimerChanged,
     TimerPaused,
@@ -44,9 +43,10 @@ class StartTimer(Command[TimerView]):
 def start_timer(ask: StartTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsPaused`, and whoever may not control the timer."""
     _, timer = _controlled(ask.room_id, ctx)
-    if timer.state is State.RUNNING:
+    started = timer.start(ctx.now)
+    if started is timer:
         return seen(timer, ctx.now)
-    return _tell(TimerStarted, timer.start(ctx.now), ctx)
+    return _tell(TimerStarted, started, ctx)
 
 
 @command("timer.pause", touches={"room": "room_id"})

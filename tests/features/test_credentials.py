@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from focusmate_core import BadInput, Call, Refusal, codec
 from focusmate_core.features.credentials import Refresh, Register, SignIn, SignOut
-from focusmate_core.features.people import Me
+from focusmate_core.features.people import Me, Person
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
 from tests.features.town import PASSWORD, Town
@@ -274,6 +274,19 @@ def test_what_is_no_refresh_token_is_refused(town, tokens, message, spoil):
     for token in (tokens.refresh_token + spoil, spoil, tokens.access_token):
         assert town.code(message(refresh_token=token)) == "credentials.refresh_not_good"
     assert refreshed(town, tokens.refresh_token)
+
+
+def test_the_tokens_of_an_account_that_is_gone_are_good_for_nothing(town, tokens):
+    with town.storage.write() as unit:
+        unit.delete(Person, tokens.person_id)
+    for message in (
+        Refresh(refresh_token=tokens.refresh_token),
+        SignIn(login="ada", password=PASSWORD),
+        SignIn(login="ada@example.org", password=PASSWORD),
+    ):
+        assert town.code(message) == "credentials.wrong"
+    person = town.engine.authenticate(tokens.access_token)
+    assert town.code(Me(), person) == "not_signed_in"
 
 
 # -- sign out --------------------------------------------------------------------------------------

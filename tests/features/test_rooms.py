@@ -12,6 +12,7 @@ from focusmate_core import Actor, BadInput
 from focusmate_core.features.plans import Phase, Plan
 from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom, RoomById
 from focusmate_core.features.seats import JoinRoom
+from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.strategies import instances
 from tests.features.town import Town
@@ -51,6 +52,13 @@ def test_opening_twice_under_one_key_is_opening_once(town, ada):
     assert town.do(ask, ada, key="open it") == room
     assert town.types("public") == ["rooms.opened"]
     assert town.code(ask.but(name="Other"), ada, key="open it") == "idempotency.key_reused"
+
+
+def test_a_hundred_openings_at_once_under_one_key_are_one_room_and_one_answer(town, ada):
+    ask = OpenRoom(name="Library")
+    answers = in_threads(*[lambda: town.do(ask, ada, key="open it")] * 100)
+    assert len(set(answers)) == 1
+    assert town.types("public") == ["rooms.opened"]
 
 
 # -- close -----------------------------------------------------------------------------------------
