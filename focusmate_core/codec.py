@@ -42,8 +42,6 @@ def value_of(data: Any, annotation: type[T] | Any) -> T:
     """What plain data says, as the annotated type; `BadInput` names every field that is wrong."""
     try:
         return typing.cast("T", _converter().structure(data, annotation))
-    except BadInput:
-        raise
     except Exception as wrong:  # noqa: BLE001  cattrs groups whatever the hooks raised
         raise BadInput(fields=tuple(_problems(wrong, ""))) from None
 

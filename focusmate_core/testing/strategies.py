@@ -215,8 +215,6 @@ def _listed(kind: Any) -> Strategy:
 
 
 def _required(annotation: Any) -> Any:
-    if hasattr(annotation, "__metadata__"):
-        return typing.Annotated[plain_type(annotation.__origin__), *annotation.__metadata__]
     return next(part for part in typing.get_args(annotation) if part is not type(None))
 
 

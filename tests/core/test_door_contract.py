@@ -29,6 +29,11 @@ class Careless(PythonDoor):
         return how, told
 
 
+def test_a_door_with_a_clock_of_its_own_is_not_asked_about_expiry(bundled):
+    with pytest.raises(pytest.skip.Exception):
+        DoorContract().test_a_token_that_has_expired_is_refused(PythonDoor(bundled), None)
+
+
 @pytest.mark.parametrize(
     ("forgets", "law"),
     [

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from focusmate_core import ANONYMOUS, SYSTEM, Actor, Call
+from focusmate_core import ANONYMOUS, SYSTEM, Actor, Call, Find
+from focusmate_core.context import Store
 from focusmate_core.engine import REMEMBERED_TOKENS, TRIES
 from focusmate_core.idempotency import KEPT, LONGEST_KEY
 from focusmate_core.refusals import (
@@ -103,6 +104,32 @@ def test_who_may_not_send_a_message_is_refused_before_anything_else(engine, mess
 def test_the_library_itself_may_send_anything(engine):
     engine.execute(Ring(tally_id=T), actor=SYSTEM)
     assert got(engine, Tally, T).count == 1
+
+
+def test_a_handlers_store_reads_many_counts_and_finds(engine):
+    for each in (T, U):
+        engine.execute(Count(tally_id=each), actor=ADA)
+    with engine.storage.write() as unit:
+        store = Store(unit)
+        assert set(store.get_many(Tally, [T, U, "none"])) == {T, U}
+        assert store.count(Find(Tally), 10) == 2
+        assert [tally.id for tally in store.find(Find(Tally)).items] == [T, U]
+
+
+def test_a_handlers_store_reads_a_thing_once_and_holds_it_when_asked(engine):
+    engine.execute(Count(tally_id=T), actor=ADA)
+    with engine.storage.write() as unit:
+        asked = []
+        unit.get, get = lambda *a, hold=False: asked.append(hold) or get(*a, hold=hold), unit.get
+        store = Store(unit)
+        for hold in (False, False, True, True, False):
+            tally = store.get(Tally, T, hold=hold)
+        assert asked == [False, True]
+        assert store.get(Tally, T) == tally
+        stored = store.put(tally.but(count=7))
+        assert store.get(Tally, T) == stored
+        assert store.delete(Tally, T)
+        assert store.get(Tally, T) is None
 
 
 # -- refusals -------------------------------------------------------------------------------------

@@ -147,6 +147,8 @@ def lamps(flaw=""):  # noqa: C901  a feature in one function, so that each has i
     def flicker(ask: Flicker, ctx: Context) -> None:
         if flaw == "endless":
             ctx.schedule("flicker", ctx.now, ask)
+        if flaw == "multiplying":
+            ctx.schedule(ctx.new_id(), ctx.now, ask)
         if flaw == "faulty deadline":
             raise RuntimeError("the bulb")
 
@@ -172,8 +174,10 @@ def lamps(flaw=""):  # noqa: C901  a feature in one function, so that each has i
     return Recipe([feature], {}, {})
 
 
-def test_a_feature_without_a_flaw_keeps_the_laws():
-    run_history(FeatureMachine, lamps(), max_examples=20)
+class TestFlawlessFeature(FeatureContract):
+    @pytest.fixture
+    def features(self):
+        return lamps().features
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,7 @@ def test_a_feature_without_a_flaw_keeps_the_laws():
         ("wrong answer", "the answer does not come back"),
         ("fault", "a fault"),
         ("endless", "the deadline «flicker» was met and is still due"),
+        ("multiplying", "deadlines come due for ever"),
         ("faulty deadline", "bulb"),
     ],
 )

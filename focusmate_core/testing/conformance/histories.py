@@ -39,6 +39,8 @@ RECENT = 4
 """How many of the things that came up are talked about."""
 OFTEN = 5
 MANY = 10_000
+AT_ONCE = 1000
+"""How often more may come due while no time passes."""
 
 
 @functools.cache
@@ -201,7 +203,7 @@ class World:
 
     def meet_all(self) -> None:
         """Let everything that is due happen; each deadline is met once, and none is faulty."""
-        for _ in range(MANY):
+        for _ in range(AT_ONCE):
             due = self.due()
             if not due:
                 return
