@@ -1,5 +1,6 @@
 """Credentials: how people prove who they are; passwords, sign-ins and their tokens."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -76,8 +77,8 @@ class SignedIn(Value):
 
 
 def email_key(email: str) -> str:
-    """An e-mail address as it is compared."""
-    return email.casefold()
+    """An e-mail address as it is compared: one that looks the same is the same, in any case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", email).casefold())
 
 
 def until(now: datetime, span: timedelta) -> datetime:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from focusmate_core import BadInput, Call, Refusal, codec
 from focusmate_core.features.credentials import Refresh, Register, SignIn, SignOut
 from focusmate_core.features.people import Me, Person
+from focusmate_core.fields import Email
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
+from focusmate_core.testing.strategies import values
 from tests.features.town import PASSWORD, Town
 
 MONTH = timedelta(days=30)
@@ -108,6 +111,19 @@ def test_what_has_a_wrong_form_is_refused_by_its_field(field, wrong):
 
 
 # -- sign in ---------------------------------------------------------------------------------------
+
+
+@given(email=values(Email), form=st.sampled_from(["NFC", "NFD"]))
+@example(email="André@example.org", form="NFD")
+@example(email="andre\u0301@example.org", form="NFC")
+@example(email="İo@example.org", form="NFD")
+def test_an_email_address_is_the_same_however_it_is_written(email, form):
+    town = Town(MemoryStorage())
+    ada = town.do(signing_up(email=email))
+    for written in (email, unicodedata.normalize(form, email), email.casefold()):
+        if len(written.partition("@")[0]) <= 64 and len(written) <= 254:
+            assert town.do(SignIn(login=written, password=PASSWORD)).person_id == ada.id
+            assert town.code(signing_up("other", email=written)) == "credentials.email_taken"
 
 
 @pytest.mark.parametrize("login", ["ada", "ADA", "ada@example.org", "Ada@EXAMPLE.org"])
