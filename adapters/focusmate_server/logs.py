@@ -29,19 +29,17 @@ def set_up(settings: Settings, role: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(settings.log_format),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(shared, settings.log_format))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _formatter(shared: list[Any], log_format: str) -> logging.Formatter:
+    formatter = structlog.stdlib.ProcessorFormatter
+    last = [formatter.remove_processors_meta, *_rendering(log_format)]
+    return formatter(foreign_pre_chain=shared, processors=last)
 
 
 def _with_role(role: str) -> Any:

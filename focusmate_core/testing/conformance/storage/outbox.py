@@ -30,6 +30,17 @@ def _tail(storage: Storage, after: str = START, limit: int = 1000) -> list[Envel
         return reader.tail(after, limit)
 
 
+def _followed(storage: Storage, done: threading.Event) -> list[Envelope]:
+    """What who follows the tail has seen once nothing comes any more."""
+    seen: list[Envelope] = []
+    while True:
+        finished = done.is_set()
+        new = _tail(storage, seen[-1].position if seen else START, 7)
+        seen += new
+        if finished and not new:
+            return seen
+
+
 class OutboxLaws(Laws):
     """What append, head, read, tail, end and prune promise."""
 
@@ -115,15 +126,6 @@ class OutboxLaws(Laws):
             for _ in range(ROUNDS):
                 _append(opened, "room:1", "room:2")
 
-        def follow() -> list[Envelope]:
-            seen: list[Envelope] = []
-            while True:
-                finished = done.is_set()
-                new = _tail(opened, seen[-1].position if seen else START, 7)
-                seen += new
-                if finished and not new:
-                    return seen
-
         def write_all() -> list[Envelope]:
             try:
                 in_threads(*[write] * WRITERS)
@@ -131,7 +133,7 @@ class OutboxLaws(Laws):
                 done.set()
             return []
 
-        _, seen = in_threads(write_all, follow)
+        _, seen = in_threads(write_all, lambda: _followed(opened, done))
         assert seen == _tail(opened)
         for stream in ("room:1", "room:2"):
             numbers = [event.seq for event in seen if event.stream == stream]
