@@ -45,7 +45,7 @@ def door_to(settings: Settings) -> Iterator[CommandDoor]:
     """The door of the command line; the writer carries out what is asked, if there is one."""
     engine = open_engine(settings, writes=False)
     try:
-        client = WriterClient(places_of(settings).socket, engine.registry)
+        client = WriterClient(places_of(settings), engine.registry)
     except NoWriter:
         engine.storage.close()
         engine = open_engine(settings)

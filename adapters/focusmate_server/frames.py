@@ -1,4 +1,4 @@
-"""The frames on the local socket: a length and JSON, each a call, a job or what became of it."""
+"""The frames on the local socket: a greeting, then calls and jobs, and what became of each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from focusmate_core import codec
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.registry import Registry
+from focusmate_server.settings import CannotStart
 
 LENGTH = struct.Struct(">I")
 LONGEST = 16 * 2**20
@@ -20,6 +21,15 @@ LONGEST = 16 * 2**20
 
 class Broken(Exception):
     """What came over the socket is no frame of ours: another version, or not us at all."""
+
+
+class OtherStorage(CannotStart):
+    """The process that listens on the socket writes to another database than is meant."""
+
+    def __init__(self, theirs: str, ours: str) -> None:
+        said = f"the process on the local socket writes to {theirs}, not to {ours}"
+        self.theirs = theirs
+        super().__init__(f"{said}: give each database a FOCUSMATE_SOCKET of its own")
 
 
 class RemoteFault(Exception):
@@ -63,6 +73,23 @@ def _load(body: bytes) -> dict[str, Any]:
     if not isinstance(frame, dict) or not isinstance(frame.get("n"), int):
         raise Broken
     return frame
+
+
+GREETING = 0
+"""The number of the first frame of each side; calls and jobs count from 1."""
+
+
+def greeting_frame(storage: str) -> bytes:
+    """The first frame, packed: each side says which storage it means, and takes no other."""
+    return pack({"n": GREETING, "storage": storage})
+
+
+def check_greeting(frame: dict[str, Any], storage: str) -> None:
+    """`OtherStorage` unless the other side means the same; `Broken` if this is no greeting."""
+    if frame["n"] != GREETING or not isinstance(frame.get("storage"), str):
+        raise Broken
+    if frame["storage"] != storage:
+        raise OtherStorage(frame["storage"], storage)
 
 
 def call_frame(number: int, call: Call[Any]) -> bytes:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -18,26 +19,48 @@ LONGEST_SOCKET = 100
 
 @attrs.frozen
 class Places:
-    """The files of one server."""
+    """The files of one server, and the one name that its storage has for all its processes."""
 
     key: Path
     lock: Path
     socket: Path
+    storage: str
 
 
 def places_of(settings: Settings) -> Places:
-    """Where they are: beside the database (`study.db`, `study.key` …), unless it is set."""
-    beside = _database(settings.storage)
+    """Where they are: beside the database (`study.db`, `study.db.key` …), unless it is set.
+
+    What is in no file has them in the working folder, named by a hash of its URL.
+    """
+    scheme, _, name = settings.storage.partition(":///")
+    if scheme == "sqlite" and name:
+        beside = Path(name).resolve()
+        storage = str(beside)
+    else:
+        storage = _hashed(_without_password(settings.storage))
+        beside = Path(f"focusmate-{storage}").absolute()
     return Places(
-        key=settings.signing_key_file or beside.with_suffix(".key"),
-        lock=beside.with_suffix(".lock"),
-        socket=_reachable(settings.socket, beside.with_suffix(".sock")),
+        key=settings.signing_key_file or _with(beside, ".key"),
+        lock=_with(beside, ".lock"),
+        socket=_reachable(settings.socket, _with(beside, ".sock")),
+        storage=storage,
     )
 
 
-def _database(url: str) -> Path:
-    scheme, _, name = url.partition(":///")
-    return Path(name if scheme == "sqlite" and name else "focusmate.db").absolute()
+def _with(beside: Path, ending: str) -> Path:
+    # Behind the whole name: `a.db` and `a.sqlite3` are two databases.
+    return beside.with_name(beside.name + ending)
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+
+
+def _without_password(url: str) -> str:
+    """The URL as it stays when the password is changed, which must not cost the signing key."""
+    parts = urlsplit(url)
+    before, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=before.partition(":")[0] + at + host).geturl()
 
 
 def _reachable(asked: Path | None, beside: Path) -> Path:
@@ -48,8 +71,7 @@ def _reachable(asked: Path | None, beside: Path) -> Path:
     if len(os.fsencode(beside)) <= LONGEST_SOCKET:
         return beside
     # The path of a socket is bounded, that of a database is not.
-    name = hashlib.sha256(os.fsencode(beside.resolve())).hexdigest()[:16]
-    return _own_folder() / f"{name}.sock"
+    return _own_folder() / f"{_hashed(str(beside))}.sock"
 
 
 def _own_folder() -> Path:

@@ -7,17 +7,16 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import trio
 
 from focusmate_core.engine import Engine
 from focusmate_server import signals
-from focusmate_server.places import places_of
+from focusmate_server.places import Places, places_of
 from focusmate_server.settings import Settings
-from focusmate_server.trio_runner import SocketRunner
+from focusmate_server.trio_runner import GREETED_WITHIN_S, SocketRunner
 from focusmate_server.wiring import open_engine
-from focusmate_server.writer_client import NoWriter
+from focusmate_server.writer_client import NoWriter, dial
 from focusmate_trio.door import serve
 
 log = logging.getLogger(__name__)
@@ -34,21 +33,21 @@ def serve_realtime(
 
     `announce` is called when WebSockets are answered.
     """
-    path = places_of(settings).socket
-    _find_writer(path, writer_within)
+    places = places_of(settings)
+    _find_writer(places, writer_within)
     engine = open_engine(settings, writes=False)
-    trio.run(_live, engine, SocketRunner(path, engine.registry), listening, announce)
+    trio.run(_live, engine, SocketRunner(places, engine.registry), listening, announce)
     engine.storage.close()
 
 
-def _find_writer(path: Path, within: float) -> None:
+def _find_writer(places: Places, within: float) -> None:
     until = time.monotonic() + within
     while True:
-        with socket.socket(socket.AF_UNIX) as trial:
-            if trial.connect_ex(str(path)) == 0:
-                return
-        if time.monotonic() >= until:
-            raise NoWriter(path)
+        try:
+            return dial(places, GREETED_WITHIN_S).close()
+        except NoWriter:
+            if time.monotonic() >= until:
+                raise
         time.sleep(0.02)
 
 

@@ -13,7 +13,16 @@ from typing import Any, cast
 
 from focusmate_core.calls import Outcome
 from focusmate_server.executor import Executor
-from focusmate_server.frames import Broken, Unpacker, call_of, outcome_frame, pack
+from focusmate_server.frames import (
+    Broken,
+    OtherStorage,
+    Unpacker,
+    call_of,
+    check_greeting,
+    greeting_frame,
+    outcome_frame,
+    pack,
+)
 
 Job = Callable[[Callable[[int | Exception], None]], None]
 """Something of the worker's, done where the executor is; tells how many it did, or the fault."""
@@ -23,10 +32,14 @@ log = logging.getLogger(__name__)
 class Visitor(asyncio.Protocol):
     """One process at the other end, trusted: the socket's file belongs to this user alone."""
 
-    def __init__(self, executor: Executor, jobs: Mapping[str, Job], visitors: set[Visitor]) -> None:
+    def __init__(
+        self, executor: Executor, jobs: Mapping[str, Job], storage: str, visitors: set[Visitor]
+    ) -> None:
         self._executor = executor
         self._jobs = jobs
+        self._storage = storage
         self._visitors = visitors
+        self._is_greeted = False
         self._unpacker = Unpacker()
         self._transport: asyncio.Transport | None = None
         self._answers: list[bytes] = []
@@ -51,14 +64,26 @@ class Visitor(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Submit the calls that are complete."""
+        """Submit the calls that are complete, once it was said what they are for."""
         try:
             for frame in self._unpacker.feed(data):
-                self._take(frame)
+                if self._is_greeted:
+                    self._take(frame)
+                else:
+                    self._greet(frame)
+        except OtherStorage as other:
+            log.warning("a process that means %s was sent away", other.theirs)
+            self.hang_up()
         except Broken:
             log.warning("a process on the local socket speaks another language; hung up")
             if self._transport is not None:
                 self._transport.abort()
+
+    def _greet(self, frame: dict[str, Any]) -> None:
+        # It is told what is written to here before it is judged, so that it can tell its user.
+        self._answer(greeting_frame(self._storage))
+        check_greeting(frame, self._storage)
+        self._is_greeted = True
 
     def _take(self, frame: dict[str, Any]) -> None:
         number = frame["n"]
@@ -95,7 +120,7 @@ class Visitor(asyncio.Protocol):
 
     def _flush(self) -> None:
         frames, self._answers = self._answers, []
-        if self._transport is not None:
+        if frames and self._transport is not None:
             self._transport.write(b"".join(frames))
 
 
@@ -131,14 +156,16 @@ class SocketDoor:
             visitor.hang_up()
 
 
-async def open_socket(path: Path, executor: Executor, jobs: Mapping[str, Job]) -> SocketDoor:
-    """Listen at this path, for this user alone.
+async def open_socket(
+    path: Path, executor: Executor, jobs: Mapping[str, Job], storage: str
+) -> SocketDoor:
+    """Listen at this path, for this user alone, and for who means this storage.
 
     The caller holds the writer's lock, so what stands there was left by a process that is gone.
     """
     visitors: set[Visitor] = set()
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(
-        lambda: Visitor(executor, jobs, visitors), sock=_bind(path)
+        lambda: Visitor(executor, jobs, storage, visitors), sock=_bind(path)
     )
     return SocketDoor(server, visitors)

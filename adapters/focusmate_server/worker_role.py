@@ -19,7 +19,7 @@ END_WITHIN_S = 5.0
 def serve_worker(settings: Settings, announce: Callable[[], None]) -> None:
     """Work until SIGTERM or SIGINT; `NoWriter` if no process writes."""
     engine = open_engine(settings)
-    client = WriterClient(places_of(settings).socket, engine.registry)
+    client = WriterClient(places_of(settings), engine.registry)
     worker = Worker(engine, client.job)
     end = threading.Event()
     for number in signals.that_end():

@@ -13,6 +13,7 @@ from focusmate_core.ports.runner import Runner
 from focusmate_server.asyncio_client import AsyncioClient
 from focusmate_server.asyncio_runner import AsyncioRunner
 from focusmate_server.executor import Executor
+from focusmate_server.frames import OtherStorage
 from focusmate_server.places import Places
 from focusmate_server.settings import Settings
 from focusmate_server.socket_door import Job, SocketDoor, open_socket
@@ -43,7 +44,9 @@ class Writer:
         """Begin to write."""
         self._executor.start()
         self._executor.after_commit(self._worker.ring)
-        self._door = await open_socket(self._places.socket, self._executor, self._jobs)
+        self._door = await open_socket(
+            self._places.socket, self._executor, self._jobs, self._places.storage
+        )
         self._worker.start()
 
     async def stop(self, within: float) -> None:
@@ -70,11 +73,11 @@ class Follower:
 
     def __init__(self, engine: Engine, places: Places) -> None:
         self._engine = engine
-        self._client = AsyncioClient(places.socket, engine.registry)
+        self._client = AsyncioClient(places, engine.registry)
         self.runner: Runner = self._client
 
     async def start(self) -> None:
-        """Find the writer; OSError if it is not there."""
+        """Find the writer; OSError if it is not there, `OtherStorage` if it is not this one's."""
         await self._client.connect()
 
     async def stop(self, within: float) -> None:
@@ -83,7 +86,7 @@ class Follower:
 
     async def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, OtherStorage):
             await self._client.connect()
         return {
             "writer": OK if self._client.is_connected else "no process carries out commands",

@@ -12,13 +12,18 @@ from focusmate_core.calls import Call, Outcome
 from focusmate_core.refusals import AnswerLost, Unavailable
 from focusmate_core.registry import Registry
 from focusmate_server.frames import (
+    GREETING,
     Broken,
+    OtherStorage,
     RemoteFault,
     Unpacker,
     call_frame,
+    check_greeting,
+    greeting_frame,
     job_frame,
     outcome_of,
 )
+from focusmate_server.places import Places
 from focusmate_server.settings import CannotStart
 
 R = TypeVar("R")
@@ -32,16 +37,16 @@ class NoWriter(CannotStart):
 
 
 class WriterClient:
-    """One connection, one call at a time; `NoWriter` when nobody listens there."""
+    """One connection, one call at a time; `NoWriter` when nobody answers there, `OtherStorage`."""
 
-    def __init__(self, path: Path, registry: Registry, *, timeout: float = 30.0) -> None:
-        self._path = path
+    def __init__(self, places: Places, registry: Registry, *, timeout: float = 30.0) -> None:
+        self._places = places
         self._registry = registry
         self._timeout = timeout
         self._numbers = itertools.count(1)
         self._one_at_a_time = threading.Lock()
-        self._socket: socket.socket | None = self._connect()
         self._unpacker = Unpacker()
+        self._socket: socket.socket | None = dial(places, timeout)
 
     def close(self) -> None:
         """Hang up."""
@@ -54,24 +59,23 @@ class WriterClient:
         with self._one_at_a_time:
             number = next(self._numbers)
             try:
-                self._send(call_frame(number, call))
-            except (OSError, NoWriter):
+                connected = self._send(call_frame(number, call))
+            except (OSError, CannotStart):
                 self.close()
                 return Outcome(refusal=Unavailable(retry_after=1))
             try:
-                frame = self._receive(number)
+                frame = self._receive(number, connected)
             except (OSError, Broken):
                 self.close()
                 return Outcome(refusal=AnswerLost())
             return outcome_of(frame, call.message.spec.answers, self._registry)
 
     def job(self, name: str) -> int:
-        """Have a job of the worker's done; how many it did. `RemoteFault`, OSError, `NoWriter`."""
+        """Have a job of the worker's done; how many it did. `RemoteFault`, `NoWriter`, OSError."""
         with self._one_at_a_time:
             number = next(self._numbers)
             try:
-                self._send(job_frame(number, name))
-                frame = self._receive(number)
+                frame = self._receive(number, self._send(job_frame(number, name)))
             except (OSError, Broken):
                 self.close()
                 raise
@@ -80,27 +84,39 @@ class WriterClient:
             done: int = frame["ok"]
             return done
 
-    def _connect(self) -> socket.socket:
-        made = socket.socket(socket.AF_UNIX)
-        made.settimeout(self._timeout)
-        try:
-            made.connect(str(self._path))
-        except OSError as nobody:
-            made.close()
-            raise NoWriter(self._path) from nobody
-        return made
-
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes) -> socket.socket:
         if self._socket is None:
-            self._socket, self._unpacker = self._connect(), Unpacker()
+            self._socket, self._unpacker = dial(self._places, self._timeout), Unpacker()
         self._socket.sendall(frame)
+        return self._socket
 
-    def _receive(self, number: int) -> dict[str, Any]:
-        assert self._socket is not None
-        while True:
-            data = self._socket.recv(65536)
-            if not data:
-                raise ConnectionResetError
-            for frame in self._unpacker.feed(data):
-                if frame["n"] == number:
-                    return frame
+    def _receive(self, number: int, connected: socket.socket) -> dict[str, Any]:
+        return receive(number, connected, self._unpacker)
+
+
+def dial(places: Places, timeout: float) -> socket.socket:
+    """A connection to the writer of this storage; `NoWriter`, `OtherStorage`."""
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(timeout)
+    try:
+        made.connect(str(places.socket))
+        made.sendall(greeting_frame(places.storage))
+        check_greeting(receive(GREETING, made, Unpacker()), places.storage)
+    except (OSError, Broken) as nobody:
+        made.close()
+        raise NoWriter(places.socket) from nobody
+    except OtherStorage:
+        made.close()
+        raise
+    return made
+
+
+def receive(number: int, connected: socket.socket, unpacker: Unpacker) -> dict[str, Any]:
+    """The next frame of this number; OSError once the other side is gone, `Broken`."""
+    while True:
+        data = connected.recv(65536)
+        if not data:
+            raise ConnectionResetError
+        for frame in unpacker.feed(data):
+            if frame["n"] == number:
+                return frame

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import attrs
 import pytest
 
 from focusmate_server.keys import signing_key
@@ -13,8 +14,27 @@ from focusmate_server.settings import BadSetting, Settings
 def test_the_files_are_called_like_the_database(tmp_path):
     found = places_of(Settings(storage=f"sqlite:///{tmp_path}/study.db"))
     names = (found.key.name, found.lock.name, found.socket.name)
-    assert names == ("study.key", "study.lock", "study.sock")
+    assert names == ("study.db.key", "study.db.lock", "study.db.sock")
     assert found.key.parent == tmp_path
+    assert found.storage == f"{tmp_path}/study.db"
+
+
+def test_two_databases_share_nothing_and_two_names_of_one_share_all(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "a.db")
+    urls = [f"sqlite:///{tmp_path}/{name}" for name in ("a.db", "a.sqlite3", "link.db")]
+    first, second, link = (places_of(Settings(storage=url)) for url in urls)
+    assert not set(attrs.astuple(first)) & set(attrs.astuple(second))
+    assert link == first
+
+
+def test_what_is_in_no_file_is_told_apart_by_its_url_and_not_by_its_password(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    urls = ["postgresql://ada:one@db/a", "postgresql://ada:one@db/b", "postgresql://ada:two@db/a"]
+    first, second, again = (places_of(Settings(storage=url)) for url in urls)
+    assert not set(attrs.astuple(first)) & set(attrs.astuple(second))
+    assert again == first
+    assert "one" not in str(first)
+    assert first.key.parent == tmp_path
 
 
 def test_what_is_set_is_taken(tmp_path):

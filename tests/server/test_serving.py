@@ -91,7 +91,7 @@ def test_one_key_100_times_at_once_is_one_effect_and_one_answer(server):
 
 def token_maker(folder):
     """Tokens for people whom only an embedder knows, signed by the server's own key."""
-    tokens = SignedTokens(signing_key(folder / "focusmate.key"))
+    tokens = SignedTokens(signing_key(folder / "focusmate.db.key"))
     now = datetime.now(UTC)
 
     def token_of(number):

@@ -18,24 +18,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core import Actor, BadInput, Call, Engine, FieldProblem, Outcome, Refusal
-from focusmate_core.features import BUNDLED, rooms, seats, timer
+from focusmate_core.features import BUNDLED, directory, rooms, seats, timer
 from focusmate_core.messages import Origin
 from focusmate_core.refusals import AnswerLost, Unavailable
 from focusmate_core.registry import Registry
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
+from focusmate_server.asyncio_client import AsyncioClient
 from focusmate_server.executor import Executor
 from focusmate_server.frames import (
     Broken,
+    OtherStorage,
     RemoteFault,
     Unpacker,
     call_frame,
     call_of,
+    greeting_frame,
     outcome_frame,
     outcome_of,
     pack,
 )
+from focusmate_server.places import Places
 from focusmate_server.socket_door import open_socket
 from focusmate_server.trio_runner import SocketRunner
 from focusmate_server.writer_client import NoWriter, WriterClient
@@ -100,6 +104,13 @@ def test_a_fault_comes_back_as_one():
     assert isinstance(outcome_of(frame, None, REGISTRY).fault, RemoteFault)
 
 
+STORAGE = "/srv/study.db"
+
+
+def place(path: Path, storage: str = STORAGE) -> Places:
+    return Places(key=path, lock=path, socket=path, storage=storage)
+
+
 @contextmanager
 def _writer(path: Path) -> Iterator[Engine]:
     """A process that writes, on a thread of this one."""
@@ -109,7 +120,7 @@ def _writer(path: Path) -> Iterator[Engine]:
     ready, loops = threading.Event(), []
 
     async def serve() -> None:
-        door = await open_socket(path, executor, {"due": executor.run_due})
+        door = await open_socket(path, executor, {"due": executor.run_due}, STORAGE)
         loops.append((asyncio.get_running_loop(), stop := asyncio.Event()))
         ready.set()
         await stop.wait()
@@ -142,7 +153,7 @@ def test_the_socket_is_for_this_user_alone(path: Path):
 
 def test_answers_refusals_and_jobs_come_over_the_socket(path: Path):
     with _writer(path) as engine:
-        client = WriterClient(path, engine.registry)
+        client = WriterClient(place(path), engine.registry)
         room = client.run(Call(rooms.OpenRoom(name="Library"), ADA)).result()
         assert room == engine.execute(rooms.RoomById(room_id=room.id), actor=ADA)
         with pytest.raises(rooms.RoomNotFound):
@@ -155,7 +166,7 @@ def test_answers_refusals_and_jobs_come_over_the_socket(path: Path):
 
 def test_a_stranger_on_the_socket_is_hung_up_on_and_the_others_go_on(path: Path):
     with _writer(path) as engine:
-        client = WriterClient(path, engine.registry)
+        client = WriterClient(place(path), engine.registry)
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.connect(str(path))
             stranger.settimeout(10)
@@ -163,6 +174,48 @@ def test_a_stranger_on_the_socket_is_hung_up_on_and_the_others_go_on(path: Path)
             assert _hung_up(stranger)
         assert client.job("due") == 0
         client.close()
+
+
+def test_who_means_another_database_is_sent_away_and_changes_nothing(path: Path):
+    other = place(path, "/srv/other.db")
+    with _writer(path) as engine:
+        with pytest.raises(OtherStorage, match=r"writes to /srv/study\.db, not to /srv/other\.db"):
+            WriterClient(other, engine.registry)
+        with pytest.RaisesGroup(OtherStorage):
+            trio.run(_live_until_started, SocketRunner(other, engine.registry))
+        refusal = asyncio.run(_open_a_room(AsyncioClient(other, engine.registry))).refusal
+        assert isinstance(refusal, Unavailable)
+        assert not engine.execute(directory.PublicRooms(), actor=ADA).items
+
+
+def test_a_call_that_comes_before_the_greeting_is_not_carried_out(path: Path):
+    with _writer(path) as engine:
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(str(path))
+            rude.settimeout(10)
+            rude.sendall(call_frame(1, Call(rooms.OpenRoom(name="Library"), ADA)))
+            while not _hung_up(rude):
+                pass
+        assert not engine.execute(directory.PublicRooms(), actor=ADA).items
+
+
+async def _live_until_started(runner: SocketRunner) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(runner.live)
+        nursery.cancel_scope.cancel()
+
+
+async def _open_a_room(client: AsyncioClient) -> Outcome[Any]:
+    try:
+        return await client.run(Call(rooms.OpenRoom(name="Library"), ADA))
+    finally:
+        client.close()
+
+
+def test_calls_go_over_from_an_asyncio_loop(path: Path):
+    with _writer(path) as engine:
+        room = asyncio.run(_open_a_room(AsyncioClient(place(path), engine.registry))).result()
+        assert room == engine.execute(rooms.RoomById(room_id=room.id), actor=ADA)
 
 
 def _hung_up(peer: socket.socket) -> bool:
@@ -176,9 +229,12 @@ def test_bad_input_over_the_socket_is_refused_with_its_fields(path: Path):
     with _writer(path), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         client.settimeout(10)
+        client.sendall(greeting_frame(STORAGE))
+        unpacker = Unpacker()
+        assert list(unpacker.feed(client.recv(65536))) == [{"n": 0, "storage": STORAGE}]
         frame = {"do": "rooms.join", "with": {"room_id": 7}, "actor": ["a", []], "origin": ["", ""]}
         client.sendall(pack({**frame, "n": 3, "key": None}))
-        (told,) = Unpacker().feed(client.recv(65536))
+        (told,) = unpacker.feed(client.recv(65536))
     refusal = outcome_of(told, None, REGISTRY).refusal
     assert isinstance(refusal, BadInput)
     assert [problem.field for problem in refusal.fields] == ["room_id"]
@@ -186,12 +242,12 @@ def test_bad_input_over_the_socket_is_refused_with_its_fields(path: Path):
 
 def test_without_a_writer_the_client_says_what_to_start(path: Path):
     with pytest.raises(NoWriter, match="focusmate serve http"):
-        WriterClient(path, REGISTRY)
+        WriterClient(place(path), REGISTRY)
 
 
 def test_a_client_comes_back_when_the_writer_does(path: Path):
     with _writer(path) as engine:
-        client = WriterClient(path, engine.registry)
+        client = WriterClient(place(path), engine.registry)
         client.run(Call(rooms.OpenRoom(name="one"), ADA)).result()
     lost = client.run(Call(rooms.OpenRoom(name="two"), ADA)).refusal
     assert isinstance(lost, (AnswerLost, Unavailable))
@@ -206,7 +262,7 @@ def test_many_calls_share_the_connection_of_a_trio_loop(path: Path):
         heard[name] = (await runner.run(Call(rooms.OpenRoom(name=name), ADA))).result().name
 
     async def main(registry: Registry) -> dict[str, str]:
-        runner, heard = SocketRunner(path, registry), {}
+        runner, heard = SocketRunner(place(path), registry), {}
         async with trio.open_nursery() as nursery:
             await nursery.start(runner.live)
             async with trio.open_nursery() as asking:
@@ -231,7 +287,7 @@ async def _until(runner: SocketRunner, *, answers: bool) -> Refusal | None:
 
 def test_a_trio_loop_is_told_while_the_writer_is_gone_and_goes_on_when_it_is_back(path: Path):
     async def main(first: Any) -> None:
-        runner = SocketRunner(path, REGISTRY)
+        runner = SocketRunner(place(path), REGISTRY)
         async with trio.open_nursery() as nursery:
             await nursery.start(runner.live)
             await _until(runner, answers=True)
@@ -249,7 +305,7 @@ def test_a_trio_loop_is_told_while_the_writer_is_gone_and_goes_on_when_it_is_bac
 def test_a_trio_loop_that_finds_no_writer_at_first_says_so(path: Path):
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(SocketRunner(path, REGISTRY).live)
+            await nursery.start(SocketRunner(place(path), REGISTRY).live)
 
     with pytest.RaisesGroup(NoWriter):
         trio.run(main)

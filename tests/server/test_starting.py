@@ -55,7 +55,7 @@ def change(database, sql):
 
 
 def test_the_key_is_made_once_for_this_user_alone_and_refused_to_others(tmp_path):
-    key = tmp_path / "focusmate.key"
+    key = tmp_path / "focusmate.db.key"
     assert run(tmp_path, "do", "rooms.public", "--actor=ada").returncode == 0
     made = key.read_bytes()
     assert key.stat().st_mode & 0o777 == 0o600
