@@ -92,8 +92,8 @@ def _look_for_halves(data: Any) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        # `made` is emptied by its first sight of each name, so this takes one walk.
+        twice = next(name for name, _ in pairs if made.pop(name, made) is made)
         msg = f"the key «{twice[:50]}» stands twice in one object"
         raise ValueError(msg)
     return made

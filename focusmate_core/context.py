@@ -119,6 +119,7 @@ class Context:
         "_ports",
         "_unit",
         "actor",
+        "at",
         "now",
         "origin",
         "prepared",
@@ -139,13 +140,14 @@ class Context:
         self.actor = actor
         self.origin = origin
         self.now = now
+        self.at = now
         self.store = Store(unit)
         self.prepared = prepared
         self._unit = unit
         self._fresh = fresh
         self._ids = ids
         self._ports = ports
-        self._emitted: list[Event] = []
+        self._emitted: list[tuple[Event, datetime]] = []
 
     def new_id(self) -> str:
         """A new UUIDv7."""
@@ -156,14 +158,15 @@ class Context:
         return port_of(self._ports, port, slow_too=False)
 
     def emit(self, event: Event, *, to: str | Iterable[str], at: datetime | None = None) -> None:
-        """Say that something happened, on one or several streams; `at` is when it truly did."""
-        fact = event.fact
+        """Say that something happened, on one or several streams.
+
+        `at` is when it truly did: now, or in a reaction when that happened which it reacts to.
+        """
+        fact, at = event.fact, at or self.at
         data = codec.dumps(codec.plain(event))
         for stream in (to,) if isinstance(to, str) else to:
-            self._fresh.append(
-                Fresh(stream, fact.wire, fact.version, at or self.now, self.now, data)
-            )
-        self._emitted.append(event)
+            self._fresh.append(Fresh(stream, fact.wire, fact.version, at, self.now, data))
+        self._emitted.append((event, at))
 
     def schedule(self, key: str, due_at: datetime, message: Command[Any]) -> None:
         """Have a message executed at an instant; it takes the place of the one under this key."""
@@ -175,10 +178,14 @@ class Context:
         """Forget the deadline under this key, if there is one."""
         self._unit.unschedule(key)
 
-    def take_emitted(self) -> list[Event]:
-        """The events since the last call, for the engine's reactions."""
-        taken, self._emitted = self._emitted, []
-        return taken
+    def react(self, reactions: Mapping[type, Sequence[Callable[[Any, Context], None]]]) -> None:
+        """Run the reactions to what was emitted, and to what they emit in turn."""
+        while self._emitted:
+            emitted, self._emitted = self._emitted, []
+            for event, self.at in emitted:
+                for reaction in reactions.get(type(event), ()):
+                    reaction(event, self)
+        self.at = self.now
 
 
 class Outside:

@@ -28,6 +28,7 @@ from focusmate_core.ports.clock import Clock
 from focusmate_core.ports.ids import Ids
 from focusmate_core.ports.storage import Reader, Storage, Unit
 from focusmate_core.refusals import (
+    BadInput,
     Conflict,
     KeyReused,
     NotAllowed,
@@ -43,7 +44,14 @@ R = TypeVar("R")
 
 TRIES = 10
 """How often a message is tried again when somebody else changed what it read."""
+WHO = {
+    Access.MODERATOR: "a moderator",
+    Access.ADMIN: "an admin",
+    Access.SYSTEM: "the library itself",
+}
 REMEMBERED_TOKENS = 10_000
+PREPARED_WITHIN = timedelta(minutes=5)
+"""What may lie, at the most, between a call's preparation and its unit of work."""
 
 
 class Engine:
@@ -109,11 +117,19 @@ class Engine:
         self._admit(call)
         if call.key is not None:
             check_key(call.key, call.message)
+            if not call.actor.id:
+                # Nobody's keys would be everybody's.
+                raise NotSignedIn
         step = self.registry.preparations.get(type(call.message))
         if step is None:
             return call
+        now = self.clock.now()
         with self.storage.read() as reader:
-            ctx = Preparation(call.actor, call.origin, self.clock.now(), reader, self.ports)
+            known = call.key and reader.get(Answer, (call.actor.id, call.key))
+            if known and known.expires_at > now + PREPARED_WITHIN:
+                # It was carried out before: the unit of work will find the answer and give it.
+                return call
+            ctx = Preparation(call.actor, call.origin, now, reader, self.ports)
             return attrs.evolve(call, prepared=step(call.message, ctx))
 
     def is_slow(self, message: Message[Any]) -> bool:
@@ -126,7 +142,7 @@ class Engine:
             return
         if not call.actor.id and access is not Access.SYSTEM:
             raise NotSignedIn
-        raise NotAllowed(needed=f"{access.value}s")
+        raise NotAllowed(needed=WHO[access])
 
     # -- many messages, one commit ----------------------------------------------------------------
 
@@ -193,18 +209,12 @@ class Engine:
         for kind, name in spec.touches:
             for settle in self.registry.settlers.get(kind, ()):
                 settle(getattr(message, name), ctx)
-                self._react(ctx)
+                ctx.react(self.registry.reactions)
         answer = self.registry.handlers[type(message)](message, ctx)
-        self._react(ctx)
+        ctx.react(self.registry.reactions)
         if isinstance(answer, Refusal):
             return Outcome(refusal=_declared(answer, spec.leaves, spec.wire))
         return Outcome(answer=answer)
-
-    def _react(self, ctx: Context) -> None:
-        while emitted := ctx.take_emitted():
-            for event in emitted:
-                for reaction in self.registry.reactions.get(type(event), ()):
-                    reaction(event, ctx)
 
     def _answered(self, call: Call[Any], ctx: Context) -> Outcome[Any] | None:
         known = ctx.store.get(Answer, (call.actor.id, call.key))
@@ -212,7 +222,12 @@ class Engine:
             return None
         if known.fingerprint != fingerprint(call.message):
             raise KeyReused
-        return Outcome(answer=codec.value_of(codec.loads(known.answer), call.message.spec.answers))
+        try:
+            answer = codec.value_of(codec.loads(known.answer), call.message.spec.answers)
+        except BadInput as changed:
+            msg = f"the answer of «{call.message.spec.wire}» is kept in a form of another version"
+            raise LookupError(msg) from changed
+        return Outcome(answer=answer)
 
     def _remember(self, call: Call[Any], ctx: Context, answer: Any) -> None:
         former = ctx.store.get(Answer, (call.actor.id, call.key))
@@ -251,12 +266,15 @@ class Engine:
     def authenticate(self, token: str) -> Actor:
         """Who a token stands for; `NotSignedIn` if it is wrong, expired, or nothing vouches.
 
-        A verified token is remembered until it expires.
+        A token of an actor that says when it expires is remembered until then; any other is looked
+        at each time. Several features may authenticate: the first that knows the token does.
         """
         now = self.clock.now()
         known = self._known_tokens.get(token)
         if known is None:
             known = self._look_at(token, now)
+            if known.expires_at is None:
+                return known
             if len(self._known_tokens) >= REMEMBERED_TOKENS:
                 self._known_tokens.clear()
             self._known_tokens[token] = known
@@ -267,12 +285,14 @@ class Engine:
     def _look_at(self, token: str, now: datetime) -> Actor:
         if self._authenticate is not None:
             return self._authenticate(token)
-        for look in self.registry.authenticators:
-            with self.storage.read() as reader:
-                actor: Actor = look(
-                    token, QueryContext(ANONYMOUS, Origin(), now, reader, self.ports)
-                )
-            return actor
+        with self.storage.read() as reader:
+            ctx = QueryContext(ANONYMOUS, Origin(), now, reader, self.ports)
+            for look in self.registry.authenticators:
+                try:
+                    actor: Actor = look(token, ctx)
+                except NotSignedIn:
+                    continue
+                return actor
         raise NotSignedIn
 
     # -- streams ----------------------------------------------------------------------------------
@@ -312,26 +332,34 @@ class Engine:
                 unit.append(fresh)
         return len(due)
 
-    def _meet(self, deadline: Deadline, unit: Unit, fresh: list[Fresh]) -> None:
-        mark = len(fresh)
+    def _meet(self, due: Deadline, unit: Unit, fresh: list[Fresh]) -> None:
+        mark, now = len(fresh), self.clock.now()
         try:
             with unit.savepoint():
-                unit.unschedule(deadline.key)
-                message = self.registry.decode_message(
-                    deadline.wire, deadline.version, deadline.data
-                )
-                self._carry_out(Call(message, SYSTEM, Origin("worker")), unit, fresh)
+                # What was executed just before may have moved it, or taken it away.
+                for deadline in unit.claim(now, 1, due.key):
+                    unit.unschedule(deadline.key)
+                    call = Call(self._understood(deadline), SYSTEM, Origin("worker"))
+                    self._carry_out(call, unit, fresh)
         except Unavailable:
             raise
-        except Conflict as lost:
+        except Refusal as no:
             del fresh[mark:]
-            unit.schedule(after_fault(deadline, repr(lost), self.clock.now()))
-        except Refusal:
-            del fresh[mark:]
-            unit.unschedule(deadline.key)
+            if isinstance(no, Conflict):
+                unit.schedule(after_fault(due, repr(no), now))
+            else:
+                unit.unschedule(due.key)
         except Exception as fault:  # noqa: BLE001  it is kept with the deadline, for an operator
             del fresh[mark:]
-            unit.schedule(after_fault(deadline, repr(fault), self.clock.now()))
+            unit.schedule(after_fault(due, repr(fault), now))
+
+    def _understood(self, deadline: Deadline) -> Message[Any]:
+        """The message of a deadline; LookupError, not a refusal, where nobody understands it."""
+        try:
+            return self.registry.decode_message(deadline.wire, deadline.version, deadline.data)
+        except Refusal as unknown:
+            msg = f"no loaded feature understands «{deadline.wire}»: {unknown}"
+            raise LookupError(msg) from unknown
 
     def run_subscribers(self, limit: int = 100) -> int:
         """Let each subscriber hear what came since its place; how many events were heard.

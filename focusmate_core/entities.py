@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
-from focusmate_core.fields import is_optional, plain_type
+from focusmate_core.fields import hiding, is_optional, plain_type
 from focusmate_core.messages import Value
 
 E = TypeVar("E", bound="type[Entity]")
@@ -95,7 +95,7 @@ def entity(
     """
 
     def build(cls: E) -> E:
-        made = attrs.define(frozen=True, kw_only=True, slots=True)(cls)
+        made = attrs.define(frozen=True, kw_only=True, slots=True, field_transformer=hiding)(cls)
         hints = typing.get_type_hints(made, include_extras=True)
         columns = tuple(
             Column(field.name, plain_type(hints[field.name]), is_optional(hints[field.name]))

@@ -164,7 +164,7 @@ class Span(Rule):
 
 
 _DURATION = re.compile(
-    r"(-?)P(?!$)(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,6}))?S)?)?"
+    r"(-?)P(?!$)(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,6}))?S)?)?"
 )
 
 
@@ -205,7 +205,8 @@ def duration(text: Any) -> timedelta:
 
 
 _INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE
+    r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]{1,6})?(?:Z|[+-][0-9][0-9]:[0-9][0-9])",
+    re.IGNORECASE,
 )
 
 
@@ -321,6 +322,17 @@ def plain_type(annotation: Any) -> Any:
     return annotation
 
 
+def _hidden(field: attrs.Attribute[Any], rule: Rule | None) -> attrs.Attribute[Any]:
+    return field.evolve(repr=False) if rule is not None and rule.secret else field
+
+
+def hiding(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """An attrs field transformer: no `repr`, and so no log or traceback, shows a secret field."""
+    # A view may hold others of its own kind, and its name means nothing yet.
+    hints = typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
+    return [_hidden(field, rule_of(hints.get(field.name, field.type))) for field in fields]
+
+
 def cleaning(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
     """An attrs field transformer: each field with a rule is cleaned by it, however it is made."""
     hints = typing.get_type_hints(cls, include_extras=True)
@@ -330,7 +342,7 @@ def cleaning(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attrib
         rule = rule_of(annotation) or (
             Plain(plain_type(annotation)) if plain_type(annotation) in _PLAIN else None
         )
-        changed = field.evolve(type=annotation)
+        changed = _hidden(field.evolve(type=annotation), rule)
         if rule is not None and field.converter is None:
             clean = _cleaner(rule, optional=is_optional(annotation))
             changed = changed.evolve(converter=attrs.Converter(clean, takes_field=True))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import attrs
 
-from focusmate_core.entities import Declaration, Entity
-from focusmate_core.fields import instant, instant_text
-from focusmate_core.refusals import BadInput
+from focusmate_core import codec
+from focusmate_core.entities import Column, Declaration, Entity
+from focusmate_core.refusals import BadInput, Malformed
+
+LONGEST_INT = 2**63
+"""What a storage keeps of whole numbers: 64 bits with sign."""
 
 E = TypeVar("E", bound=Entity)
 E_co = TypeVar("E_co", bound=Entity, covariant=True)
@@ -157,9 +157,9 @@ def _serves(path: tuple[str, ...], asked: Find[Any]) -> bool:
     while taken < len(path) and path[taken] in equal:
         taken += 1
     rest = path[taken:]
-    if taken == 0 and not asked.order and asked.where:
-        # Nothing leads the index: only a range or membership on its first field does.
-        return _leads(rest, asked)
+    if taken == 0 and asked.where and not _leads(rest, asked):
+        # All would have to be walked through to find the few that meet the conditions.
+        return False
     sort = tuple(name for name in asked.sort_fields if name not in equal)
     return rest[: len(sort)] == sort or (not asked.order and _leads(rest, asked))
 
@@ -172,24 +172,28 @@ def _leads(rest: tuple[str, ...], asked: Find[Any]) -> bool:
 
 def write_cursor(values: Iterable[Any]) -> str:
     """Sort values as opaque text."""
-    plain = [[instant_text(v)] if isinstance(v, datetime) else v for v in values]
-    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+    text = codec.dumps([codec.plain(value) for value in values])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_cursor(declared: Declaration, fields: tuple[str, ...], text: str) -> tuple[Any, ...]:
     """The sort values of a cursor; BadInput on `cursor` if it is none of this list's."""
+    columns = {column.name: column for column in declared.columns}
     try:
-        plain = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        values = tuple(instant(v[0]) if isinstance(v, list) else v for v in plain)
-    except (ValueError, TypeError, IndexError, binascii.Error, RecursionError):
+        plain = codec.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        pairs = zip(fields, plain, strict=True)
+        return tuple(_sort_value(value, columns[name]) for name, value in pairs)
+    except (ValueError, TypeError, Malformed, BadInput):
         raise _not_a_cursor() from None
-    types = {column.name: column for column in declared.columns}
-    if len(values) != len(fields) or not all(
-        (value is None and types[name].optional) or type(value) is types[name].type
-        for name, value in zip(fields, values, strict=True)
-    ):
+
+
+def _sort_value(plain: Any, column: Column) -> Any:
+    if plain is None and column.optional:
+        return None
+    value = codec.value_of(plain, column.type)
+    if isinstance(value, int) and not -LONGEST_INT <= value < LONGEST_INT:
         raise _not_a_cursor()
-    return values
+    return value
 
 
 def _not_a_cursor() -> BadInput:

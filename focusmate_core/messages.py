@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, datacla
 
 import attrs
 
-from focusmate_core.fields import cleaning
+from focusmate_core.fields import cleaning, hiding
 from focusmate_core.refusals import Refusal
 
 R = TypeVar("R")
@@ -121,7 +121,7 @@ def value(cls: C) -> C:
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def view(cls: C) -> C:
     """Make a value class whose fields are not checked again: made by a handler, of clean values."""
-    return attrs.define(frozen=True, kw_only=True, slots=True)(cls)
+    return attrs.define(frozen=True, kw_only=True, slots=True, field_transformer=hiding)(cls)
 
 
 def _answer_type(cls: type) -> Any:
@@ -219,7 +219,11 @@ def prepares(message: type[Message[Any]]) -> Callable[[F], F]:
 
 
 def reacts(to: type[Event]) -> Callable[[F], F]:
-    """Mark `(event, ctx)` to run in the unit of work that emitted the event."""
+    """Mark `(event, ctx)` to run in the unit of work that emitted the event.
+
+    While it runs `ctx.at` is the instant at which the event truly happened, and what it emits
+    happened then, too.
+    """
     return lambda function: _mark(function, "reacts", to)
 
 

@@ -133,7 +133,7 @@ class NotSignedIn(Refusal):
 
 @refusal(
     "not_allowed",
-    "Only {needed} may do this; ask one of them.",
+    "Only {needed} may do this; ask whoever is.",
     kind=Kind.NOT_ALLOWED,
 )
 class NotAllowed(Refusal):

@@ -155,11 +155,24 @@ class Registry:
         for stray in set(self.handlers) - known:
             msg = f"{self.handlers[stray].__name__} handles {stray.__name__}, which nobody declares"
             raise BadFeature(msg)
+        self._check_events(set(self.events.values()))
         for message in known:
             unknown = {name for _, name in message.spec.touches} - set(attrs.fields_dict(message))
             if unknown:
                 msg = f"{message.__name__} touches {sorted(unknown)}, which are not its fields"
                 raise BadFeature(msg)
+
+    def _check_events(self, known: set[type[Event]]) -> None:
+        heard = {*self.reactions, *self.reducers}
+        heard |= {each for one in self.subscriptions.values() for each in one.events}
+        for stray in heard - known:
+            msg = f"something waits for {stray.__name__}, which nobody declares: load its feature"
+            raise BadFeature(msg)
+        for stray in set(self.preparations) - set(self.messages.values()):
+            msg = (
+                f"{self.preparations[stray].__name__} prepares {stray.__name__}: nobody declares it"
+            )
+            raise BadFeature(msg)
 
 
 def _once(table: dict[Any, Any], name: Any, thing: Any) -> None:

@@ -13,7 +13,7 @@ from focusmate_core.features.people import (
     enter,
     username_key,
 )
-from focusmate_core.fields import Email, Password, Text, Token, Username
+from focusmate_core.fields import Email, Password, Secret, Text, Token, Username
 from focusmate_core.finding import Between, Find, Is
 from focusmate_core.messages import (
     Access,
@@ -44,7 +44,7 @@ class Credential(Entity):
     person_id: str
     email: str
     email_key: str
-    password_hash: str
+    password_hash: Annotated[str, Secret()]
     version: int = 0
 
 
@@ -70,9 +70,9 @@ class SignedIn(Value):
     """A pair of tokens: one to send with each request, one to get the next pair with, once."""
 
     person_id: str
-    access_token: str
+    access_token: Token
     access_expires_at: datetime
-    refresh_token: str
+    refresh_token: Token
     refresh_expires_at: datetime
 
 

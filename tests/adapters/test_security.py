@@ -111,6 +111,21 @@ def test_what_is_no_token_is_refused_like_any_other(broken: str):
     assert SignedTokens(KEY).verify(broken, NOW) is None
 
 
+SIMPLE = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+HEADERS = st.dictionaries(
+    st.sampled_from(["alg", "crit", "b64", "typ", "kid", "jwk", "zip", "cty"]),
+    SIMPLE
+    | st.lists(SIMPLE, max_size=2)
+    | st.dictionaries(st.text(max_size=3), SIMPLE, max_size=2),
+)
+
+
+@given(HEADERS)
+def test_whatever_a_header_says_a_forged_token_is_only_refused(header: dict[str, object]):
+    forged = f"{_part({'alg': 'HS256', **header})}.{_part({'exp': 2**40})}.{_part('x')}"
+    assert SignedTokens(KEY).verify(forged, NOW) is None
+
+
 def test_another_key_makes_no_token_of_ours():
     assert SignedTokens(KEY).verify(SignedTokens(new_key()).sign({}, LATER), NOW) is None
 

@@ -1,15 +1,17 @@
 """Deadlines: one effect each, faults put off and parked, refusals cleared, old ones understood."""
 
+import sys
 from datetime import timedelta
 
 import attrs
 import pytest
 
+from focusmate_core import Command, Context, codec, command, handler
 from focusmate_core.deadlines import PARKED_AFTER, Deadline, after_fault
 from focusmate_core.refusals import Unavailable
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from tests.core.conftest import ADA
-from tests.core.sample import Count, Later, Never, Tally, stream
+from tests.core.sample import Count, Later, Never, Ring, Tally, stream
 
 T = "01890a5d-ac96-774b-bcce-000000000001"
 WORKERS = 10
@@ -139,10 +141,46 @@ def test_a_deadline_stored_by_an_older_release_is_understood(engine, clock, vers
     ("wire", "data"),
     [("none.such", "{}"), ("sample.ring", '{"nonsense":1}')],
 )
-def test_a_deadline_that_nobody_understands_is_cleared_as_refused(engine, clock, wire, data):
+def test_a_deadline_that_nobody_understands_waits_until_somebody_does(engine, clock, wire, data):
     with engine.storage.write() as unit:
         unit.schedule(Deadline("old", clock.now(), wire, 3, data, clock.now()))
-    assert (engine.run_due(), engine.run_due(), parked(engine)) == (1, 0, [])
+    for _ in range(PARKED_AFTER):
+        assert engine.run_due() == 1
+        clock.advance(timedelta(minutes=10))
+    assert engine.run_due() == 0
+    (kept,) = parked(engine)
+    assert (kept.wire, kept.data) == (wire, data)
+    assert "understands" in kept.error
+
+
+@command("due.move")
+class Move(Command[None]):
+    """Its deadline moves, or takes away, another that is due at the same time."""
+
+    away: bool
+
+
+@handler
+def move(ask: Move, ctx: Context) -> None:
+    if ask.away:
+        ctx.unschedule("two")
+    else:
+        ctx.schedule("two", ctx.now + HALF_HOUR, Ring(tally_id=T))
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_what_was_moved_by_one_that_was_due_with_it_is_not_executed_as_it_was(
+    make_engine, clock, away
+):
+    engine = make_engine(sys.modules[__name__])
+    now = clock.now()
+    with engine.storage.write() as unit:
+        data = codec.dumps({"away": away})
+        unit.schedule(Deadline("one", now - HALF_HOUR, "due.move", 1, data, now - HALF_HOUR))
+        unit.schedule(Deadline("two", now, "sample.ring", 3, codec.dumps({"tally_id": T}), now))
+    assert (engine.run_due(), counted(engine)) == (2, 0)
+    clock.advance(HALF_HOUR)
+    assert (engine.run_due(), counted(engine)) == ((0, 0) if away else (1, 1))
 
 
 def test_a_storage_that_goes_away_leaves_every_deadline(engine, clock, monkeypatch):

@@ -1,14 +1,28 @@
 """The engine: access, keys, refusals, conflicts, reactions, batches, queries, tokens."""
 
+import sys
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
-from focusmate_core import ANONYMOUS, SYSTEM, Actor, Call, Find
+from focusmate_core import (
+    ANONYMOUS,
+    SYSTEM,
+    Actor,
+    Call,
+    Command,
+    Context,
+    Event,
+    Find,
+    command,
+    event,
+    handler,
+    reacts,
+)
 from focusmate_core.context import Store
 from focusmate_core.engine import REMEMBERED_TOKENS, TRIES
-from focusmate_core.idempotency import KEPT, LONGEST_KEY
+from focusmate_core.idempotency import KEPT, LONGEST_KEY, Answer
 from focusmate_core.refusals import (
     BadInput,
     Conflict,
@@ -440,9 +454,84 @@ def test_without_anybody_who_vouches_no_token_is_good(make_engine):
         engine.authenticate("i am ada")
 
 
-def test_remembered_tokens_are_bounded(make_engine):
+def test_remembered_tokens_are_bounded(make_engine, clock):
     asked = []
-    engine = make_engine(authenticate=lambda token: asked.append(token) or Actor(id=token))
+    until = clock.now() + timedelta(minutes=15)
+    engine = make_engine(
+        authenticate=lambda token: asked.append(token) or Actor(id=token, expires_at=until)
+    )
     for number in (*range(REMEMBERED_TOKENS), 0, "one more", 0):
         engine.authenticate(str(number))
     assert len(asked) == REMEMBERED_TOKENS + 2
+
+
+def test_an_actor_that_says_no_end_is_asked_for_each_time(make_engine):
+    asked = []
+    engine = make_engine(authenticate=lambda token: asked.append(token) or Actor(id=token))
+    assert engine.authenticate("eve") == engine.authenticate("eve") == Actor(id="eve")
+    assert asked == ["eve", "eve"]
+
+
+def test_features_are_asked_in_turn_what_a_token_means(engine):
+    eve = Actor(id="eve")
+    engine.registry.authenticators.append(lambda *_: eve)
+    assert engine.authenticate("i am ada").id != "eve"
+    assert engine.authenticate("another language") == eve
+
+
+def test_a_repeat_under_a_key_is_not_prepared_again(engine, press, clock):
+    first = engine.execute(Squeeze(text="a"), actor=ADA, key="k")
+    assert engine.execute(Squeeze(text="a"), actor=ADA, key="k") == first
+    assert press.squeezed == ["a"]
+    clock.advance(timedelta(hours=24))
+    engine.execute(Squeeze(text="a"), actor=ADA, key="k")
+    assert press.squeezed == ["a", "a"]
+
+
+def test_nobody_has_no_keys(engine):
+    with pytest.raises(NotSignedIn):
+        engine.execute(Squeeze(text="a"), key="k")
+
+
+def test_an_answer_kept_in_a_form_of_another_version_is_a_fault_not_the_callers(engine):
+    engine.execute(Count(tally_id=T), actor=ADA, key="k")
+    with engine.storage.write() as unit:
+        kept = unit.get(Answer, (ADA.id, "k"))
+        unit.put(kept.but(answer='{"no":"longer"}'))
+    outcome = engine.outcome(Call(Count(tally_id=T), ADA, key="k"))
+    assert isinstance(outcome.fault, LookupError)
+
+
+@event("engine.happened")
+class Happened(Event):
+    """Something, at some time."""
+
+
+@event("engine.followed")
+class Followed(Event):
+    """What followed from it."""
+
+
+@command("engine.tell")
+class Tell(Command[None]):
+    """Says late that something happened."""
+
+
+@handler
+def tell(_: Tell, ctx: Context) -> None:
+    ctx.emit(Happened(), to="here", at=ctx.now - timedelta(hours=2))
+    ctx.emit(Happened(), to="here")
+
+
+@reacts(to=Happened)
+def follow(_: Happened, ctx: Context) -> None:
+    ctx.emit(Followed(), to="there")
+
+
+def test_a_reaction_knows_when_it_truly_happened_and_so_does_what_it_says(make_engine, clock):
+    engine = make_engine(sys.modules[__name__])
+    engine.execute(Tell(), actor=ADA)
+    now = clock.now()
+    with engine.storage.read() as reader:
+        told = [(each.at, each.recorded_at) for each in reader.read("there", 0, 10)]
+    assert told == [(now - timedelta(hours=2), now), (now, now)]

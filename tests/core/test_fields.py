@@ -63,7 +63,7 @@ def test_a_duration_may_be_written_in_several_ways(text, minutes):
 @pytest.mark.parametrize(
     "given",
     ["", "P", "PT", "P1Y", "P1M", "P1W", "PT1", "1H", "25", "PT1M2H", "PT-1M", "PT1.5M", "pt1m",
-     "PT1S ", "P1D1H", "PT0.0000001S", 25, None, True, timedelta(1)],
+     "PT1S ", "P1D1H", "PT٢٥M", "PT0.0000001S", 25, None, True, timedelta(1)],
 )  # fmt: skip
 def test_what_is_no_duration_is_refused(given):
     with pytest.raises(ValueError, match="ISO 8601"):

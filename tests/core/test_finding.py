@@ -113,6 +113,12 @@ def test_the_refusal_says_what_to_declare():
     assert "title" in str(refused.value)
 
 
+@pytest.mark.parametrize("order", [("id",), ("shelf",)])
+def test_a_condition_that_leads_no_index_is_not_walked_for(order):
+    with pytest.raises(NoIndex):
+        index_for(Find(Book, where=(Is("colour", "red"),), order=order))
+
+
 # -- cursors --------------------------------------------------------------------------------------
 
 books = st.builds(
@@ -155,6 +161,8 @@ def _cursor(values):
         "bm9uZQ",
         _cursor("text"),
         _cursor(7),
+        _cursor(["\ud800"]),
+        _cursor(["a", 2**63, "b"]),
         _cursor(None),
         _cursor({}),
         _cursor([]),

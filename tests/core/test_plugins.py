@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from focusmate_core import features, hookimpl
+from focusmate_core import Event, event, features, hookimpl
 from focusmate_core.plugins import BadPlugin, NoStorage, Plugins, load
 from focusmate_core.testing.memory import MemoryStorage
 from tests.core import sample
@@ -77,9 +77,38 @@ def test_a_broken_plugin_is_refused_by_name(broken, said):
 
 def test_one_name_is_taken_once():
     plugins = Plugins()
-    plugins.add(plugin(), "stranger")
+    first = plugin()
+    plugins.add(first, "stranger")
     with pytest.raises(BadPlugin, match="stranger"):
         plugins.add(plugin(), "stranger")
+    assert plugins.manager.get_plugin("stranger") is first
+
+
+def _clash():
+    """A feature with an event of a name that is taken."""
+    module = ModuleType("tests_clash")
+    module.Twin = event("people.registered")(type("Twin", (Event,), {"__module__": "tests_clash"}))
+    return module
+
+
+def _raises():
+    msg = "no luck"
+    raise RuntimeError(msg)
+
+
+@pytest.mark.parametrize(
+    ("features_of", "said"),
+    [(_raises, "no luck"), (lambda: [_clash()], "rename one"), (lambda: [7], "__dict__")],
+)
+def test_a_plugin_whose_features_are_faulty_is_refused_by_name_and_the_others_stay(
+    features_of, said
+):
+    plugins = Plugins()
+    with pytest.raises(BadPlugin, match=f"stranger: .*{said}"):
+        plugins.add(plugin(register_features=hookimpl(features_of)), "stranger")
+    assert plugins.features() == features.BUNDLED
+    plugins.add(plugin(register_features=register_features), "stranger")
+    assert plugins.features() == (*features.BUNDLED, sample)
 
 
 def test_strangers_are_loaded_one_by_one_and_what_fails_is_named(monkeypatch):
@@ -96,8 +125,8 @@ def test_strangers_are_loaded_one_by_one_and_what_fails_is_named(monkeypatch):
     ]
     plugins = Plugins()
     plugins.add_strangers(points)
-    assert [left.name for left in plugins.left] == ["missing", "half", "old"]
-    assert "tests_no_such_module" in plugins.left[0].why
+    assert [left.name for left in plugins.left_out] == ["missing", "half", "old"]
+    assert "tests_no_such_module" in plugins.left_out[0].why
     assert plugins.features() == (*features.BUNDLED, sample)
 
 
@@ -109,5 +138,5 @@ def test_installed_entry_points_are_looked_up(monkeypatch):
         return ()
 
     monkeypatch.setattr("focusmate_core.plugins.entry_points", entry_points)
-    assert load().left == []
+    assert load().left_out == []
     assert asked == ["focusmate"]

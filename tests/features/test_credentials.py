@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from focusmate_core import BadInput, Call, Refusal, codec
-from focusmate_core.features.credentials import Refresh, Register, SignIn, SignOut
+from focusmate_core.features.credentials import Credential, Refresh, Register, SignIn, SignOut
 from focusmate_core.features.people import Me, Person
 from focusmate_core.fields import Email
 from focusmate_core.testing.conformance.storage.kit import in_threads
@@ -366,3 +366,15 @@ def test_a_refusal_tells_no_secret(town, tokens):
     for refusal in (*refusals, wrong_form.value):
         for secret in ("wrong horse 9", spoiled, PASSWORD, "password1", "2short", "example.org"):
             assert secret not in f"{refusal} {refusal.params()} {refusal!r}"
+
+
+def test_nothing_that_is_printed_shows_a_secret(town):
+    person = town.do(signing_up("cleo"))
+    tokens = town.do(SignIn(login="cleo", password=PASSWORD))
+    with town.engine.storage.read() as reader:
+        credential = reader.get(Credential, person.id)
+    asked = [signing_up("dora"), SignIn(login="cleo", password=PASSWORD)]
+    asked += [Refresh(refresh_token=tokens.refresh_token)]
+    printed = " ".join(map(repr, [*asked, tokens, credential, Call(asked[0])]))
+    secrets = [PASSWORD, tokens.access_token, tokens.refresh_token, credential.password_hash]
+    assert [secret for secret in secrets if secret in printed] == []
