@@ -172,7 +172,7 @@ class Executor:
         return len(self._writes)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Have this called, on the writing thread, after each commit."""
+        """Have this called after each commit, on the thread that made it; it must be quick."""
         self._after_commit.append(callback)
 
     def submit(self, call: Call[Any], done: Done, wake: Wake = at_once) -> None:
@@ -208,17 +208,18 @@ class Executor:
             except Exception as fault:  # noqa: BLE001  the worker logs it and tries again
                 count = fault
             if count and isinstance(count, int):
-                self._ring()
+                self.ring()
             done(count)
 
         self._writes.put_job(job)
 
     def _write(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
         outcomes = self.engine.run(calls)
-        self._ring()
+        self.ring()
         return outcomes
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Tell who asked by `after_commit` that something was committed."""
         for callback in self._after_commit:
             callback()
 

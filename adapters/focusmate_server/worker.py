@@ -4,49 +4,65 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from focusmate_core.engine import Engine
 
 log = logging.getLogger(__name__)
 
-DUE, SWEEP = "due", "sweep"
+DUE, SUBSCRIBERS, SWEEP = "due", "subscribers", "sweep"
 GAP_S = 0.02
 """The least time between two looks, so that a busy server's bell does not keep it busy, too."""
+GAP_AFTER_FAULT_S = 0.25
+"""The same after a fault, so that the bell does not fill the log."""
 LONGEST_S = 1.0
 """The most, so that a clock that was set, or another process's commit, is noticed."""
 SWEEP_S = 3600.0
-STEP_S = 1.0
+STEP_S = 0.1
 """Between two steps of one sweep; each is small, since writers wait for it."""
+FIRST_BACKOFF_S = 0.25
 BACKOFF_S = 60.0
+DUE_BACKOFF_S = 1.0
+"""Timers wait for it: a fault that has passed costs no more than this."""
+JOB_WITHIN_S = 60.0
+SUBSCRIBERS_WITHIN_S = 600.0
+"""How long a job may take before the worker asks anew; who is asked twice does it once."""
 
 
-class Worker:
-    """One thread. `do(job)` has a job done where the executor is, and tells how many it did."""
+class Beat:
+    """One job on a thread of its own, so that its faults and its slowness delay no other.
 
-    def __init__(self, engine: Engine, do: Callable[[str], int]) -> None:
-        self._engine = engine
-        self._do = do
+    `turn` does what there is to do and says for how many seconds there is nothing more. After a
+    fault it is tried again later, twice as late each time, `backoff` seconds at most.
+    """
+
+    def __init__(self, name: str, turn: Callable[[], float], backoff: float) -> None:
+        self._name = name
+        self._turn = turn
+        self._most = backoff
+        self._faults = 0
         self._bell = threading.Event()
         self._stop = threading.Event()
-        self._faults = 0
-        self._sweep_at = engine.clock.monotonic() + STEP_S
-        self._thread = threading.Thread(target=self._live, name="focusmate-worker", daemon=True)
+        self._thread = threading.Thread(target=self._live, name=f"focusmate-{name}", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def ring(self) -> None:
-        """Something was committed: look whether the next deadline is an earlier one."""
+        """Something was committed: look sooner."""
         self._bell.set()
 
-    def stop(self, timeout: float) -> bool:
-        """End after the job at hand; whether it did in time (seconds)."""
+    def ask_to_end(self) -> None:
+        """End after the turn at hand."""
         self._stop.set()
         self._bell.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within so many seconds."""
         if self._thread.is_alive():
-            self._thread.join(timeout)
+            self._thread.join(max(0.0, timeout))
         return not self._thread.is_alive()
 
     @property
@@ -58,35 +74,78 @@ class Worker:
         while not self._stop.is_set():
             self._bell.clear()
             wait = self._turn_or_back_off()
-            if not self._stop.wait(min(wait, GAP_S)) and wait > GAP_S:
-                self._bell.wait(wait - GAP_S)
+            least = GAP_AFTER_FAULT_S if self._faults else GAP_S
+            if not self._stop.wait(min(wait, least)) and wait > least:
+                self._bell.wait(wait - least)
 
     def _turn_or_back_off(self) -> float:
         try:
             wait = self._turn()
         except Exception:
+            wait = min(FIRST_BACKOFF_S * 2.0 ** min(self._faults, 10), self._most)
             self._faults += 1
-            wait = min(2.0 ** min(self._faults - 1, 10), BACKOFF_S)
-            log.exception("the worker met a fault and tries again in %d s", wait)
-            self._stop.wait(wait - GAP_S)
-            return GAP_S
+            log.exception("«%s» met a fault and is tried again in %.2f s", self._name, wait)
+            return wait
         self._faults = 0
         return wait
 
-    def _turn(self) -> float:
-        """Do what there is to do; for how many seconds there is nothing more, as is known now."""
+
+class Worker:
+    """A thread a job. `do(job)` has it done in the process that writes, and tells how many it did.
+
+    `do` is called from several threads at once, though never twice for one job.
+    """
+
+    def __init__(self, engine: Engine, do: Callable[[str], int]) -> None:
+        self._engine = engine
+        self._do = do
+        self._sweep_at = engine.clock.monotonic() + STEP_S
+        self._beats = [Beat(DUE, self._meet_deadlines, DUE_BACKOFF_S)]
+        self._sweeper = Beat(SWEEP, self._sweep, BACKOFF_S)
+        if engine.registry.subscriptions:
+            self._beats.append(Beat(SUBSCRIBERS, self._let_hear, BACKOFF_S))
+
+    def start(self) -> None:
+        """Begin."""
+        for beat in self._all:
+            beat.start()
+
+    def ring(self) -> None:
+        """Something was committed: look whether the next deadline is an earlier one."""
+        for beat in self._beats:
+            beat.ring()
+
+    def stop(self, timeout: float) -> bool:
+        """End after the jobs at hand; whether all did in time (seconds)."""
+        until = time.monotonic() + timeout
+        for beat in self._all:
+            beat.ask_to_end()
+        ends = [beat.wait(until - time.monotonic()) for beat in self._all]
+        return all(ends)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its threads run."""
+        return all(beat.is_alive for beat in self._all)
+
+    @property
+    def _all(self) -> list[Beat]:
+        return [*self._beats, self._sweeper]
+
+    def _meet_deadlines(self) -> float:
         if overdue(self._engine) >= 0:
             self._do(DUE)
-        heard = self._engine.run_subscribers() if self._engine.registry.subscriptions else 0
-        self._sweep()
-        if heard:
-            return GAP_S
         return max(GAP_S, min(-overdue(self._engine), LONGEST_S))
 
-    def _sweep(self) -> None:
-        if self._engine.clock.monotonic() >= self._sweep_at:
+    def _let_hear(self) -> float:
+        return GAP_S if self._do(SUBSCRIBERS) else LONGEST_S
+
+    def _sweep(self) -> float:
+        now = self._engine.clock.monotonic
+        if now() >= self._sweep_at:
             swept = self._do(SWEEP)
-            self._sweep_at = self._engine.clock.monotonic() + (STEP_S if swept else SWEEP_S)
+            self._sweep_at = now() + (STEP_S if swept else SWEEP_S)
+        return max(GAP_S, min(self._sweep_at - now(), LONGEST_S))
 
 
 def overdue(engine: Engine) -> float:

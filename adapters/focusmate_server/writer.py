@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from focusmate_core.engine import Engine
 from focusmate_core.ports.runner import Runner
+from focusmate_server.aside import Aside
 from focusmate_server.asyncio_client import AsyncioClient
 from focusmate_server.asyncio_runner import AsyncioRunner
 from focusmate_server.executor import Executor
@@ -17,12 +19,19 @@ from focusmate_server.frames import OtherStorage
 from focusmate_server.places import Places
 from focusmate_server.settings import Settings
 from focusmate_server.socket_door import Job, SocketDoor, open_socket
-from focusmate_server.worker import DUE, SWEEP, Worker, overdue
+from focusmate_server.worker import (
+    DUE,
+    JOB_WITHIN_S,
+    SUBSCRIBERS,
+    SUBSCRIBERS_WITHIN_S,
+    SWEEP,
+    Worker,
+    overdue,
+)
 
 OK, ENDED = "ok", "its thread ended"
 LATE_S = 5.0
 """A deadline overdue for longer means that the worker does not keep up."""
-JOB_WITHIN_S = 60.0
 
 
 class Writer:
@@ -36,8 +45,13 @@ class Writer:
         )
         self._queue = settings.queue
         self.runner: Runner = AsyncioRunner(self._executor)
-        self._jobs = jobs_of(self._executor, settings)
-        self._worker = Worker(engine, lambda job: wait_for(self._jobs[job]))
+        # Subscribers write their places: here, where the one pen is, but not on the write lane.
+        self._subscribers = Aside("focusmate-hearing", engine.run_subscribers, self._executor.ring)
+        self._jobs: Mapping[str, Job] = {
+            **jobs_of(self._executor, settings),
+            SUBSCRIBERS: self._subscribers,
+        }
+        self._worker = Worker(engine, self._do)
         self._door: SocketDoor | None = None
 
     async def start(self) -> None:
@@ -52,10 +66,18 @@ class Writer:
     async def stop(self, within: float) -> None:
         """Take no more, finish what was taken."""
         self._places.socket.unlink(missing_ok=True)
-        await asyncio.to_thread(self._worker.stop, within)
-        await asyncio.to_thread(self._executor.close, within)
+        await asyncio.to_thread(self._finish, time.monotonic() + within, within)
         if self._door is not None:
             self._door.close()
+
+    def _finish(self, until: float, within: float) -> None:
+        self._worker.stop(within / 4)
+        self._executor.close(until - time.monotonic())
+        self._subscribers.wait(until - time.monotonic())
+
+    def _do(self, job: str) -> int:
+        within = SUBSCRIBERS_WITHIN_S if job == SUBSCRIBERS else JOB_WITHIN_S
+        return wait_for(self._jobs[job], within)
 
     async def parts(self) -> Mapping[str, str]:
         """What each part says of itself: `ok`, or what is wrong."""
@@ -110,7 +132,7 @@ def jobs_of(executor: Executor, settings: Settings) -> Mapping[str, Job]:
     return {DUE: executor.run_due, SWEEP: sweep}
 
 
-def wait_for(job: Job) -> int:
+def wait_for(job: Job, within: float) -> int:
     """Have a job done and wait; how many it did. Raises its fault."""
     told: list[int | Exception] = []
     come = threading.Event()
@@ -120,8 +142,8 @@ def wait_for(job: Job) -> int:
         come.set()
 
     job(done)
-    if not come.wait(JOB_WITHIN_S):
-        raise TimeoutError(f"the executor did not come to it within {JOB_WITHIN_S:.0f} s")
+    if not come.wait(within):
+        raise TimeoutError(f"it was not done within {within:.0f} s")
     if isinstance(told[0], Exception):
         raise told[0]
     return told[0]

@@ -1,36 +1,50 @@
 """The worker: what is due is executed without anybody asking, and no fault ends it."""
 
+import sys
 import threading
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from focusmate_core import Actor, Engine
+from focusmate_core import Actor, Engine, Envelope, Outside, subscriber
 from focusmate_core.features import BUNDLED, rooms, timer, timer_control
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_server import worker as module
-from focusmate_server.worker import DUE, SWEEP, Worker, overdue
+from focusmate_server.worker import DUE, SUBSCRIBERS, SWEEP, Worker, overdue
 
 ADA = Actor(id="ada")
+
+
+@subscriber("test.hear", to=[timer.TimerStarted])
+def hear(event: timer.TimerStarted, envelope: Envelope, ctx: Outside) -> None:
+    """There is one, so that there is a thread for it; nothing is heard by it here."""
 
 
 class Jobs:
     """Does the worker's jobs in this thread, and remembers them; fails as often as it is told."""
 
     def __init__(self, engine):
-        self.engine, self.done, self.failures, self.rows = engine, [], 0, 0
+        self.engine, self.done, self.failures, self.rows = engine, [], Counter(), 0
+        self.asked, self.slow = [], threading.Event()
+        self.slow.set()
         self._changed = threading.Condition()
 
     def __call__(self, job):
+        self.asked.append(job)
+        if job == SUBSCRIBERS:
+            self.slow.wait(10)
         with self._changed:
-            if self.failures:
-                self.failures -= 1
+            if self.failures[job]:
+                self.failures[job] -= 1
                 raise RuntimeError("a bug")
             if job == DUE:
                 count = self.engine.run_due()
+            elif job == SUBSCRIBERS:
+                count = 0
             else:
                 count, self.rows = min(self.rows, 500), max(0, self.rows - 500)
             self.done.append((job, count))
@@ -45,14 +59,15 @@ class Jobs:
 @pytest.fixture
 def engine():
     clock = FakeClock()
-    return Engine(MemoryStorage(), features=BUNDLED, clock=clock, ids=SequentialIds())
+    features = (*BUNDLED, sys.modules[__name__])
+    return Engine(MemoryStorage(), features=features, clock=clock, ids=SequentialIds())
 
 
 @pytest.fixture
 def jobs(engine, monkeypatch):
     monkeypatch.setattr(module, "LONGEST_S", 0.05)
     made = Jobs(engine)
-    worker = Worker(engine, made)
+    made.worker = worker = Worker(engine, made)
     worker.start()
     yield made
     assert worker.is_alive
@@ -74,26 +89,70 @@ def test_a_phase_ends_without_anybody_asking(engine, jobs):
     assert overdue(engine) < 0
 
 
-def test_a_fault_is_tried_again(engine, jobs, monkeypatch, caplog):
-    monkeypatch.setattr(module, "BACKOFF_S", 0.05)
-    jobs.failures = 2
+def test_a_fault_is_tried_again_within_a_second(engine, jobs, caplog):
+    jobs.failures[DUE] = 5
+    run_a_phase(engine)
+    began = time.monotonic()
+    jobs.wait_for((DUE, 1))
+    assert time.monotonic() - began < 6
+    assert len([r for r in caplog.records if r.exc_info]) == 5
+
+
+@pytest.mark.parametrize("job", [SUBSCRIBERS, SWEEP])
+def test_a_job_that_always_fails_delays_no_timer_and_is_seldom_tried(engine, jobs, job):
+    jobs.failures[job] = 1000
+    engine.clock.advance(seconds=module.SWEEP_S)
+    time.sleep(1)
+    assert 2 <= jobs.asked.count(job) <= 4
+    began = time.monotonic()
     run_a_phase(engine)
     jobs.wait_for((DUE, 1))
-    assert len([r for r in caplog.records if r.exc_info]) == 2
+    assert time.monotonic() - began < 0.5
+
+
+def test_a_bell_is_heard_while_another_look_failed(engine, jobs):
+    jobs.failures[DUE] = 4
+    run_a_phase(engine)
+    until = time.monotonic() + 10
+    while jobs.asked.count(DUE) < 4:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    began = time.monotonic()
+    jobs.worker.ring()
+    jobs.wait_for((DUE, 1))
+    assert time.monotonic() - began < module.DUE_BACKOFF_S / 2
+
+
+def test_a_slow_subscriber_delays_no_timer(engine, jobs):
+    jobs.slow.clear()
+    time.sleep(0.1)
+    began = time.monotonic()
+    run_a_phase(engine)
+    jobs.wait_for((DUE, 1))
+    assert time.monotonic() - began < 0.5
+    jobs.slow.set()
+
+
+def test_where_nobody_subscribes_nobody_is_asked_to_hear(jobs):
+    worker = Worker(
+        Engine(MemoryStorage(), features=BUNDLED, clock=FakeClock(), ids=SequentialIds()), jobs
+    )
+    assert [beat for beat in worker._all if beat._name == SUBSCRIBERS] == []
 
 
 def test_a_sweep_goes_on_in_small_steps_until_nothing_is_left(engine, jobs):
+    assert module.STEP_S <= 0.1
     jobs.rows = 700
     for expected in ((SWEEP, 500), (SWEEP, 200), (SWEEP, 0)):
-        engine.clock.advance(seconds=module.STEP_S)
+        engine.clock.advance(seconds=module.STEP_S + 0.01)
         jobs.wait_for(expected)
-    swept = len(jobs.done)
+    swept = jobs.asked.count(SWEEP)
     engine.clock.advance(seconds=module.SWEEP_S - 1)
     time.sleep(0.2)
-    assert len(jobs.done) == swept
+    assert jobs.asked.count(SWEEP) == swept
     engine.clock.advance(seconds=1)
     until = time.monotonic() + 10
-    while len(jobs.done) == swept:
+    while jobs.asked.count(SWEEP) == swept:
         assert time.monotonic() < until
         time.sleep(0.01)
 
