@@ -124,8 +124,9 @@ def of_http(error: falcon.HTTPError) -> Problem:
 
 
 def of_fault(fault: Exception, where: str) -> Problem:
-    """A bug: logged under an id, which is all the answer tells of it."""
-    error_id = secrets.token_hex(8)
+    """A bug: logged under an id (its `error_id`, if it has one), which is all the answer tells."""
+    # A fault that another process met is in its log, under the id it has there.
+    error_id = getattr(fault, "error_id", None) or secrets.token_hex(8)
     _LOG.error("%s failed, error id %s", where, error_id, exc_info=fault)
     detail = f"Something is broken here, and it is logged as {error_id}; tell who runs this server."
     return Problem(500, FAULT, "Fault", detail, {"params": {"error_id": error_id}})

@@ -130,7 +130,10 @@ def _hand_back(taken: Sequence[Waiting], outcomes: Sequence[Outcome[Any]]) -> No
 
 def _tell(pairs: Sequence[tuple[Done, Outcome[Any]]]) -> None:
     for done, outcome in pairs:
-        done(outcome)
+        try:
+            done(outcome)
+        except Exception:
+            log.exception("a caller could not be told what became of its call")
 
 
 class Executor:

@@ -33,12 +33,22 @@ class OtherStorage(CannotStart):
 
 
 class RemoteFault(Exception):
-    """The process that carries out commands met a bug; its log has the details."""
+    """The process that carries out commands met a bug; its log has it under the error id."""
+
+    def __init__(self, told: str, error_id: str) -> None:
+        super().__init__(f"{told}, there logged as {error_id}")
+        self.error_id = error_id
+
+
+class NotUnderstood(Exception):
+    """What became of a call was told in a way that this process does not know."""
 
 
 def pack(frame: dict[str, Any]) -> bytes:
-    """A frame as it goes over the socket."""
+    """A frame as it goes over the socket; ValueError if it is too long, TypeError if no JSON."""
     body = orjson.dumps(frame)
+    if len(body) > LONGEST:
+        raise ValueError(f"a frame of {len(body)} bytes is too long: {LONGEST} may be sent")
     return LENGTH.pack(len(body)) + body
 
 
@@ -120,19 +130,42 @@ def call_of(frame: dict[str, Any], registry: Registry) -> Call[Any]:
 
 
 def outcome_frame(number: int, outcome: Outcome[Any]) -> bytes:
-    """What became of a call, packed."""
-    if outcome.fault is not None:
-        return pack({"n": number, "fault": repr(outcome.fault)})
+    """What became of a call that met no bug, packed."""
     if outcome.refusal is not None:
         params = {k: codec.plain(v) for k, v in attrs.asdict(outcome.refusal).items()}
         return pack({"n": number, "no": outcome.refusal.code, "params": params})
     return pack({"n": number, "ok": codec.plain(outcome.answer)})
 
 
+def fault_frame(number: int, fault: Exception, error_id: str) -> bytes:
+    """That a call or job met a bug, and how this process's log calls it, packed."""
+    return pack({"n": number, "fault": type(fault).__name__, "error_id": error_id})
+
+
 def outcome_of(frame: dict[str, Any], answers: Any, registry: Registry) -> Outcome[Any]:
-    """What a frame says became of a call whose answers are of this type."""
+    """What a frame says became of a call whose answers are of this type; never raises for it.
+
+    Each process has plugins of its own: what only the other knows is a fault of this one call.
+    """
+    try:
+        return _outcome_of(frame, answers, registry)
+    except Exception as wrong:  # noqa: BLE001  it is the call's outcome
+        fault = NotUnderstood(f"the answer cannot be read here: {wrong!r}")
+        fault.__cause__ = wrong
+        return Outcome(fault=fault)
+
+
+def count_of(frame: dict[str, Any]) -> int:
+    """How many a job did; raises `RemoteFault`."""
     if "fault" in frame:
-        return Outcome(fault=RemoteFault(frame["fault"]))
+        raise RemoteFault(frame["fault"], frame["error_id"])
+    done: int = frame["ok"]
+    return done
+
+
+def _outcome_of(frame: dict[str, Any], answers: Any, registry: Registry) -> Outcome[Any]:
+    if "fault" in frame:
+        return Outcome(fault=RemoteFault(frame["fault"], frame["error_id"]))
     if "no" in frame:
         cls = registry.refusals[frame["no"]]
         return Outcome(refusal=codec.value_of(frame["params"], cls))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import socket
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from focusmate_server.frames import (
     Unpacker,
     call_of,
     check_greeting,
+    fault_frame,
     greeting_frame,
     outcome_frame,
     pack,
@@ -93,7 +94,7 @@ class Visitor(asyncio.Protocol):
         try:
             call = call_of(frame, self._executor.engine.registry)
         except Exception as failed:  # noqa: BLE001  it is the call's outcome
-            self._answer(outcome_frame(number, Outcome.of(failed)))
+            self._answer(_framed(number, Outcome.of(failed)))
             return
         self._executor.submit(
             call, lambda outcome: self._answer(_framed(number, outcome)), self._wake
@@ -102,13 +103,14 @@ class Visitor(asyncio.Protocol):
     def _take_job(self, number: int, name: str) -> None:
         job = self._jobs.get(name)
         if job is None:
-            self._answer(pack({"n": number, "fault": f"there is no job {name!r}"}))
+            self._answer(_faulty(number, LookupError(f"there is no job {name!r}")))
             return
 
         def done(result: int | Exception) -> None:
-            failed = isinstance(result, Exception)
-            told = {"n": number, "fault": repr(result)} if failed else {"n": number, "ok": result}
-            self._wake(self._answer, pack(told))
+            try:
+                self._wake(self._answer, _counted(number, result))
+            except RuntimeError:
+                log.info("the loop ended before «%s» did", name)
 
         job(done)
 
@@ -126,9 +128,23 @@ class Visitor(asyncio.Protocol):
 
 def _framed(number: int, outcome: Outcome[Any]) -> bytes:
     if outcome.fault is not None:
-        error_id = uuid.uuid4().hex
-        log.error("a call over the socket failed, error %s", error_id, exc_info=outcome.fault)
-    return outcome_frame(number, outcome)
+        return _faulty(number, outcome.fault)
+    try:
+        return outcome_frame(number, outcome)
+    except Exception as fault:  # noqa: BLE001  it is logged, and told to the one who waits
+        return _faulty(number, fault)
+
+
+def _counted(number: int, result: int | Exception) -> bytes:
+    if isinstance(result, Exception):
+        return _faulty(number, result)
+    return pack({"n": number, "ok": result})
+
+
+def _faulty(number: int, fault: Exception) -> bytes:
+    error_id = secrets.token_hex(8)
+    log.error("what came over the socket failed, error id %s", error_id, exc_info=fault)
+    return fault_frame(number, fault, error_id)
 
 
 def _bind(path: Path) -> socket.socket:

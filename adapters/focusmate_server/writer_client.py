@@ -15,10 +15,10 @@ from focusmate_server.frames import (
     GREETING,
     Broken,
     OtherStorage,
-    RemoteFault,
     Unpacker,
     call_frame,
     check_greeting,
+    count_of,
     greeting_frame,
     job_frame,
     outcome_of,
@@ -79,10 +79,7 @@ class WriterClient:
             except (OSError, Broken):
                 self.close()
                 raise
-            if "fault" in frame:
-                raise RemoteFault(frame["fault"])
-            done: int = frame["ok"]
-            return done
+            return count_of(frame)
 
     def _send(self, frame: bytes) -> socket.socket:
         if self._socket is None:

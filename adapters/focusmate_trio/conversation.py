@@ -183,7 +183,8 @@ class Conversation:
         return frames.answer_frame(ask.id, codec.plain(outcome.result()))
 
     def _fault(self, number: int | None, fault: Exception) -> bytes:
-        error_id = secrets.token_hex(8)
+        # A fault that another process met is in its log, under the id it has there.
+        error_id = getattr(fault, "error_id", None) or secrets.token_hex(8)
         _LOG.error("a frame could not be answered, error id %s", error_id, exc_info=fault)
         return frames.fault_frame(number, error_id)
 

@@ -298,6 +298,22 @@ def test_a_loop_is_woken_once_for_all_its_callers_in_a_batch(make, storage):
     assert wakes == 1
 
 
+def test_a_caller_that_cannot_be_told_does_not_cost_the_others_their_answers(make, storage, caplog):
+    executor, told = make(), Told()
+    _held(executor, storage)
+
+    def burst(_: Outcome[Any]) -> None:
+        msg = "a bug"
+        raise RuntimeError(msg)
+
+    for done in (burst, told, burst, told):
+        executor.submit(Call(Count(name="a")), done)
+    gate.set()
+    assert [outcome.result() for outcome in told.wait_for(2)] == [2, 4]
+    assert executor.run(Call(Count(name="a")), timeout=10).result() == 5
+    assert len([record for record in caplog.records if record.exc_info]) == 2
+
+
 def test_a_caller_that_is_gone_troubles_nobody(make, storage):
     executor, told = make(), Told()
 

@@ -25,15 +25,20 @@ from focusmate_core.registry import Registry
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
+from focusmate_falcon import problems
+from focusmate_server import asyncio_client, trio_runner
 from focusmate_server.asyncio_client import AsyncioClient
 from focusmate_server.executor import Executor
 from focusmate_server.frames import (
+    LONGEST,
     Broken,
+    NotUnderstood,
     OtherStorage,
     RemoteFault,
     Unpacker,
     call_frame,
     call_of,
+    fault_frame,
     greeting_frame,
     outcome_frame,
     outcome_of,
@@ -43,6 +48,7 @@ from focusmate_server.places import Places
 from focusmate_server.socket_door import open_socket
 from focusmate_server.trio_runner import SocketRunner
 from focusmate_server.writer_client import NoWriter, WriterClient
+from focusmate_trio.conversation import Conversation
 
 REGISTRY = Registry(BUNDLED)
 ADA = Actor(id="019b8d62-7a80-7000-8000-000000000001", roles=frozenset({"admin", "moderator"}))
@@ -99,9 +105,43 @@ def test_every_refusal_comes_back_as_what_it_is(code: str):
     assert (heard.params(), heard.detail) == (said.params(), said.detail)
 
 
-def test_a_fault_comes_back_as_one():
-    (frame,) = Unpacker().feed(outcome_frame(1, Outcome(fault=ValueError("a bug"))))
-    assert isinstance(outcome_of(frame, None, REGISTRY).fault, RemoteFault)
+def test_a_fault_comes_back_as_one_with_its_id():
+    (frame,) = Unpacker().feed(fault_frame(1, ValueError("a secret"), "0123abcd"))
+    fault = outcome_of(frame, None, REGISTRY).fault
+    assert isinstance(fault, RemoteFault)
+    assert fault.error_id == "0123abcd"
+    assert "secret" not in str(frame)
+
+
+def test_the_doors_tell_and_log_the_id_that_the_other_process_logged(caplog: Any):
+    fault = RemoteFault("KeyError", "0123abcd")
+    assert problems.of_fault(fault, "GET /").more == {"params": {"error_id": "0123abcd"}}
+    told = Conversation._fault(object.__new__(Conversation), 1, fault)
+    assert b'"error_id":"0123abcd"' in told
+    assert caplog.text.count("error id 0123abcd") == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"no": "rooms.haunted", "params": {}},
+        {"no": "rooms.not_found", "params": {"nobody": "knows"}},
+        {"no": "rooms.not_found"},
+        {"ok": {"id": 7}},
+        {"ok": None},
+        {},
+        {"fault": "RuntimeError"},
+    ],
+)
+def test_what_cannot_be_read_is_a_fault_of_the_one_call(told: dict[str, Any]):
+    outcome = outcome_of({"n": 1, **told}, rooms.Room, REGISTRY)
+    assert isinstance(outcome.fault, NotUnderstood)
+    assert outcome.refusal is None
+
+
+def test_what_is_longer_than_the_other_side_reads_is_not_sent():
+    with pytest.raises(ValueError, match="too long"):
+        pack({"n": 1, "ok": "x" * (LONGEST + 1)})
 
 
 STORAGE = "/srv/study.db"
@@ -209,6 +249,70 @@ async def _open_a_room(client: AsyncioClient) -> Outcome[Any]:
     try:
         return await client.run(Call(rooms.OpenRoom(name="Library"), ADA))
     finally:
+        client.close()
+
+
+def test_a_loop_goes_on_after_an_answer_that_it_cannot_read(path: Path):
+    """This process lacks what the writer answers with; the next call is answered."""
+    registry = Registry(BUNDLED)
+    registry.refusals = {k: v for k, v in registry.refusals.items() if k != "rooms.not_found"}
+
+    async def on_trio() -> list[Outcome[Any]]:
+        runner = SocketRunner(place(path), registry)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.live)
+            with trio.fail_after(10):
+                told = [await runner.run(call) for call in calls]
+            nursery.cancel_scope.cancel()
+        return told
+
+    async def on_asyncio() -> list[Outcome[Any]]:
+        client = AsyncioClient(place(path), registry)
+        async with asyncio.timeout(10):
+            told = [await client.run(call) for call in calls]
+        client.close()
+        return told
+
+    lost = Call(seats.JoinRoom(room_id=NOWHERE), ADA)
+    calls = [lost, Call(rooms.OpenRoom(name="Library"), ADA)]
+    with _writer(path):
+        for told in (trio.run(on_trio), asyncio.run(on_asyncio())):
+            assert isinstance(told[0].fault, NotUnderstood)
+            assert told[1].result().name == "Library"
+
+
+def test_an_answer_that_does_not_come_is_told_as_lost(path: Path, monkeypatch: Any):
+    monkeypatch.setattr(trio_runner, "ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr(asyncio_client, "ANSWER_WITHIN_S", 0.1)
+    call = Call(rooms.OpenRoom(name="Library"), ADA)
+
+    async def on_trio() -> Outcome[Any]:
+        runner = SocketRunner(place(path), REGISTRY)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.live)
+            with trio.fail_after(10):
+                told = await runner.run(call)
+            nursery.cancel_scope.cancel()
+        assert not runner._pending
+        return told
+
+    with _writer(path) as engine, engine.storage.write():
+        assert isinstance(trio.run(on_trio).refusal, AnswerLost)
+        told = asyncio.run(_open_a_room(AsyncioClient(place(path), REGISTRY)))
+        assert isinstance(told.refusal, AnswerLost)
+
+
+def test_an_answer_that_cannot_be_sent_is_a_fault_under_the_id_of_the_log(path: Path, caplog: Any):
+    with _writer(path) as engine:
+        engine.registry.handlers[rooms.RoomById] = lambda *_: {1: object()}
+        client = WriterClient(place(path), engine.registry)
+        fault = client.run(Call(rooms.RoomById(room_id=NOWHERE), ADA)).fault
+        assert isinstance(fault, RemoteFault)
+        assert f"error id {fault.error_id}" in caplog.text
+        with pytest.raises(RemoteFault) as nothing:
+            client.job("no such job")
+        assert f"error id {nothing.value.error_id}" in caplog.text
+        assert client.job("due") == 0
         client.close()
 
 
