@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import attrs
@@ -84,12 +85,19 @@ class Lane:
             self._jobs.append(job)
             self._come.notify()
 
-    def close(self, timeout: float) -> bool:
-        """Take no more, finish what is queued; whether that was done in time (seconds)."""
+    def refuse_more(self) -> None:
+        """Take no more calls, and end when none is queued."""
         with self._come:
             self._closing = True
             self._come.notify()
-        self._thread.join(timeout)
+
+    def finish(self, timeout: float) -> bool:
+        """Whether all was done in time (seconds); what was not begun by then is refused."""
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, timeout))
+        with self._come:
+            left, self._queue = tuple(self._queue), deque()
+        _refuse(left)
         return not self._thread.is_alive()
 
     def _live(self) -> None:
@@ -128,6 +136,10 @@ def _hand_back(taken: Sequence[Waiting], outcomes: Sequence[Outcome[Any]]) -> No
             log.info("%d callers had gone before their outcome", len(pairs))
 
 
+def _refuse(waiting: Sequence[Waiting]) -> None:
+    _hand_back(waiting, [Outcome(refusal=Unavailable(retry_after=2)) for _ in waiting])
+
+
 def _tell(pairs: Sequence[tuple[Done, Outcome[Any]]]) -> None:
     for done, outcome in pairs:
         try:
@@ -153,6 +165,7 @@ class Executor:
         self._pool = ThreadPoolExecutor(preparers, thread_name_prefix="focusmate-prepare")
         # Each preparation holds 64 MiB while it hashes: those who wait are bounded, too.
         self._room = threading.BoundedSemaphore(preparers * PREPARING)
+        self._preparing: set[Future[None]] = set()
 
     def start(self) -> None:
         """Begin to take calls."""
@@ -160,9 +173,19 @@ class Executor:
         self._reads.start()
 
     def close(self, timeout: float = 10.0) -> bool:
-        """Take no more, finish what was taken; whether that was done in time (seconds)."""
-        self._pool.shutdown(wait=True)
-        return self._writes.close(timeout) and self._reads.close(timeout)
+        """Take no more, finish what was taken; whether that was done in time (seconds).
+
+        Who still waits to be prepared after half of it, or in a lane after all of it, is refused.
+        """
+        until = time.monotonic() + timeout
+        self._pool.shutdown(wait=False)
+        wait(tuple(self._preparing), timeout / 2)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        lanes = (self._writes, self._reads)
+        for lane in lanes:
+            lane.refuse_more()
+        ends = [lane.finish(until - time.monotonic()) for lane in lanes]
+        return all(ends)
 
     @property
     def is_alive(self) -> bool:
@@ -228,21 +251,24 @@ class Executor:
 
     def _submit_slow(self, waiting: Waiting) -> None:
         if not self._room.acquire(blocking=False):
-            _hand_back([waiting], [Outcome(refusal=Unavailable(retry_after=2))])
+            _refuse([waiting])
             return
 
-        def prepare() -> None:
-            try:
-                self._submit_ready(waiting)
-            finally:
-                self._room.release()
+        def prepared(future: Future[None]) -> None:
+            self._preparing.discard(future)
+            self._room.release()
+            if future.cancelled():
+                _refuse([waiting])
 
         try:
-            self._pool.submit(prepare)
+            future = self._pool.submit(self._submit_ready, waiting)
         except RuntimeError:
             # The pool is shut down: the process is about to end.
             self._room.release()
-            _hand_back([waiting], [Outcome(refusal=Unavailable(retry_after=2))])
+            _refuse([waiting])
+            return
+        self._preparing.add(future)
+        future.add_done_callback(prepared)
 
     def _submit_ready(self, waiting: Waiting) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -271,6 +272,26 @@ def test_closing_finishes_what_was_taken_and_takes_no_more(make, storage):
     assert not executor.is_alive
     for message in (Count(name="a"), Slow()):
         assert isinstance(executor.run(Call(message), timeout=1).refusal, Unavailable)
+
+
+def test_closing_ends_in_time_whatever_is_stuck_and_tells_who_waits(make, storage):
+    executor, slow, waiting, quick = make(preparers=1), Told(), Told(), Told()
+    _held(executor, storage)
+    executor.submit(Call(Slow()), slow)
+    for _ in range(5):
+        executor.submit(Call(Slow()), waiting)
+        executor.submit(Call(Count(name="a")), quick)
+    began = time.monotonic()
+    assert not executor.close(0.4)
+    assert time.monotonic() - began < 2
+    for told in (waiting, quick):
+        refusals = [outcome.refusal for outcome in told.wait_for(5)]
+        assert [type(refusal) for refusal in refusals] == [Unavailable] * 5
+    assert not executor._reads.is_alive
+    gate.set()
+    assert isinstance(slow.wait_for(1)[0].refusal, Unavailable)
+    assert executor.close(10)
+    assert len(waiting.outcomes) == len(quick.outcomes) == 5
 
 
 def test_a_loop_is_woken_once_for_all_its_callers_in_a_batch(make, storage):
