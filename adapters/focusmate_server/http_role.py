@@ -22,7 +22,7 @@ from focusmate_falcon.app import create_app
 from focusmate_falcon.settings import DoorSettings
 from focusmate_server import signals
 from focusmate_server.places import Pen, places_of
-from focusmate_server.settings import Settings
+from focusmate_server.settings import CannotStart, Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer import OK, Follower, Writer
 from focusmate_server.writer_client import NoWriter
@@ -72,6 +72,7 @@ class HttpRole:
         self._behind: Writer | Follower
         self._runner: Runner
         self._heir: asyncio.Task[None] | None = None
+        self._server: Server
 
     async def run(self, call: Call[R]) -> Outcome[R]:
         """What became of the call."""
@@ -80,16 +81,27 @@ class HttpRole:
     async def live(self, listening: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until a signal comes."""
         self._engine = open_engine(self._settings)
-        await self._begin()
         door = DoorSettings(origins=self._settings.cors_origins)
         app = create_app(self._engine, self, settings=door, ready=self._ready)
-        server = Server(_config(app), announce)
-        _on_signals(server)
-        await server.serve(sockets=[listening])
+        self._server = Server(_config(app), announce)
+        await self._begin()
+        for number in signals.that_end():
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
+        await self._server.serve(sockets=[listening])
+        await self._close()
+
+    def _end(self) -> None:
+        self._server.should_exit = True
+
+    async def _close(self) -> None:
+        failed = None
         if self._heir is not None:
             self._heir.cancel()
+            (failed,) = await asyncio.gather(self._heir, return_exceptions=True)
         await self._behind.stop(REST_WITHIN_S)
         self._engine.storage.close()
+        if isinstance(failed, Exception):
+            raise CannotStart("this process could not go on writing; the log says why")
 
     async def _begin(self) -> None:
         until = time.monotonic() + WRITER_WITHIN_S
@@ -115,6 +127,14 @@ class HttpRole:
         self._runner = self._behind.runner
         log.info("another process writes to %s; this one sends to it", self._settings.storage)
         self._heir = asyncio.create_task(self._inherit())
+        self._heir.add_done_callback(self._inherited)
+
+    def _inherited(self, heir: asyncio.Task[None]) -> None:
+        """End if it failed: the pen is held here, and another process may be luckier with it."""
+        fault = None if heir.cancelled() else heir.exception()
+        if fault is not None:
+            log.error("this process could not go on writing, and ends", exc_info=fault)
+            self._end()
 
     async def _inherit(self) -> None:
         """When who wrote has ended, go on writing."""
@@ -127,9 +147,13 @@ class HttpRole:
         await former.stop(0)
 
     def _wait_for_pen(self, free: asyncio.Future[None]) -> None:
-        self._pen.wait()
+        fault = None
+        try:
+            self._pen.wait()
+        except OSError as wrong:
+            fault = wrong
         with contextlib.suppress(RuntimeError):  # this process ends, too
-            free.get_loop().call_soon_threadsafe(free.set_result, None)
+            free.get_loop().call_soon_threadsafe(_settle, free, fault)
 
     async def _ready(self) -> Mapping[str, str]:
         try:
@@ -153,7 +177,10 @@ def _config(app: object) -> uvicorn.Config:
     )
 
 
-def _on_signals(server: Server) -> None:
-    loop = asyncio.get_running_loop()
-    for number in signals.that_end():
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003
+def _settle(free: asyncio.Future[None], fault: Exception | None) -> None:
+    if free.done():
+        return
+    if fault is None:
+        free.set_result(None)
+    else:
+        free.set_exception(fault)

@@ -65,7 +65,8 @@ class Writer:
 
     async def stop(self, within: float) -> None:
         """Take no more, finish what was taken."""
-        self._places.socket.unlink(missing_ok=True)
+        if self._door is not None:
+            self._places.socket.unlink(missing_ok=True)
         await asyncio.to_thread(self._finish, time.monotonic() + within, within)
         if self._door is not None:
             self._door.close()

@@ -81,3 +81,20 @@ def test_a_second_server_goes_on_writing_when_the_first_is_gone(tmp_path):
                 time.sleep(0.1)
             assert watcher.wait_for("timer.started")["seq"] == watcher.subscribed["seq"] + 1
         assert ada.do("timer.pause", room_id=room["id"])["state"] == "paused"
+
+
+def test_a_second_server_that_cannot_go_on_writing_ends_instead_of_holding_the_pen(tmp_path):
+    with Running(tmp_path, "http") as first:
+        first.wait_for("http listens on")
+        with Running(tmp_path, "http") as second:
+            second.wait_for("http listens on")
+            socket = tmp_path / "focusmate.db.sock"
+            socket.unlink()
+            socket.mkdir()
+            first.kill_all()
+            assert second.wait() == 2
+            assert any("could not go on writing, and ends" in line for line in second.logged)
+            assert second.logged[-1].startswith("focusmate: ")
+            socket.rmdir()
+            with Running(tmp_path, "http") as third:
+                third.wait_for("this process writes", third.logged)
