@@ -1,4 +1,4 @@
-"""The worker: has what is due executed on time, lets subscribers hear, and sweeps."""
+"""The worker: has what is due executed on time, lets subscribers hear, sweeps, and looks out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from focusmate_core.engine import Engine
+from focusmate_server.parked import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ LONGEST_S = 1.0
 SWEEP_S = 3600.0
 STEP_S = 0.1
 """Between two steps of one sweep; each is small, since writers wait for it."""
+LOOK_S = 30.0
+"""Between two looks for what is parked."""
 FIRST_BACKOFF_S = 0.25
 BACKOFF_S = 60.0
 DUE_BACKOFF_S = 1.0
@@ -101,7 +104,11 @@ class Worker:
         self._do = do
         self._sweep_at = engine.clock.monotonic() + STEP_S
         self._beats = [Beat(DUE, self._meet_deadlines, DUE_BACKOFF_S)]
-        self._sweeper = Beat(SWEEP, self._sweep, BACKOFF_S)
+        self._lookout = Lookout(engine)
+        self._unrung = [
+            Beat(SWEEP, self._sweep, BACKOFF_S),
+            Beat("parked", self._look_out, BACKOFF_S),
+        ]
         if engine.registry.subscriptions:
             self._beats.append(Beat(SUBSCRIBERS, self._let_hear, BACKOFF_S))
 
@@ -130,7 +137,7 @@ class Worker:
 
     @property
     def _all(self) -> list[Beat]:
-        return [*self._beats, self._sweeper]
+        return [*self._beats, *self._unrung]
 
     def _meet_deadlines(self) -> float:
         if overdue(self._engine) >= 0:
@@ -139,6 +146,10 @@ class Worker:
 
     def _let_hear(self) -> float:
         return GAP_S if self._do(SUBSCRIBERS) else LONGEST_S
+
+    def _look_out(self) -> float:
+        self._lookout.look()
+        return LOOK_S
 
     def _sweep(self) -> float:
         now = self._engine.clock.monotonic

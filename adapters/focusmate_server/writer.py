@@ -16,6 +16,7 @@ from focusmate_server.asyncio_client import AsyncioClient
 from focusmate_server.asyncio_runner import AsyncioRunner
 from focusmate_server.executor import Executor
 from focusmate_server.frames import OtherStorage
+from focusmate_server.parked import sentence
 from focusmate_server.places import Places
 from focusmate_server.settings import Settings
 from focusmate_server.socket_door import Job, SocketDoor, open_socket
@@ -119,7 +120,10 @@ class Follower:
 
 def _in_time(engine: Engine) -> str:
     late = overdue(engine)
-    return OK if late < LATE_S else f"the next deadline has been due for {late:.0f} s"
+    if late >= LATE_S:
+        return f"the next deadline has been due for {late:.0f} s"
+    told = sentence(engine)
+    return f"{OK}, but {told}" if told else OK
 
 
 def jobs_of(executor: Executor, settings: Settings) -> Mapping[str, Job]:

@@ -115,7 +115,12 @@ def test_who_lives_says_so(door):
 
 @pytest.mark.parametrize(
     ("parts", "status"),
-    [({}, 200), ({"storage": "ok"}, 200), ({"storage": "ok", "worker": "40 s behind"}, 503)],
+    [
+        ({}, 200),
+        ({"storage": "ok"}, 200),
+        ({"worker": "ok, but 1 deadline parked"}, 200),
+        ({"storage": "ok", "worker": "40 s behind"}, 503),
+    ],
 )
 def test_who_is_ready_says_so_of_every_part(engine, parts, status):
     async def ready():
