@@ -73,13 +73,14 @@ class Text(Rule):
 
 @attrs.frozen
 class Pattern(Rule):
-    """Text that a regular expression matches whole; `asked` says it in words."""
+    """Text, trimmed and NFC, that a regular expression matches whole; `asked` says it in words."""
 
     pattern: str
     asked: str
     longest: int
     format: str = ""
-    fold: bool = False
+    is_id: bool = False
+    """Taken as it stands, in lower case: who sends an id did not type it."""
     _regex: re.Pattern[str] = attrs.field(init=False, eq=False, repr=False)
 
     @_regex.default
@@ -89,7 +90,7 @@ class Pattern(Rule):
     def clean(self, given: Any) -> str:
         if not isinstance(given, str):
             refuse(f"must be text, not {_kind(given)}")
-        kept = given.lower() if self.fold else given
+        kept = given.lower() if self.is_id else unicodedata.normalize("NFC", given.strip())
         if len(kept) > self.longest or not self._regex.fullmatch(kept):
             refuse(f"must be {self.asked}")
         return kept
@@ -231,7 +232,7 @@ EMAIL = (
     r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
 )
 
-Id = Annotated[str, Pattern(UUID, "an id (a UUID)", 36, "uuid", fold=True)]
+Id = Annotated[str, Pattern(UUID, "an id (a UUID)", 36, "uuid", is_id=True)]
 Email = Annotated[str, Pattern(EMAIL, "an e-mail address, such as ada@example.org", 254, "email")]
 Username = Annotated[
     str, Pattern(r"[A-Za-z0-9_-]{3,30}", "3 to 30 letters, digits, «_» or «-»", 30)

@@ -56,6 +56,12 @@ def test_an_email_address_is_taken_in_whatever_case(town, ada):
     assert town.refused(asked).code == "credentials.email_taken"
 
 
+def test_blanks_around_a_name_or_an_address_are_not_part_of_it(town):
+    town.do(signing_up(username=" ada ", email="\tada@example.org "))
+    assert town.do(SignIn(login=" ada@example.org", password=PASSWORD))
+    assert town.do(SignIn(login="ada ", password=PASSWORD))
+
+
 def test_who_is_refused_leaves_no_trace(town, ada):
     told = town.all_told()
     for asked in (
