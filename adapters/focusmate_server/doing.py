@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import secrets
 import sys
 import typing
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +22,7 @@ from focusmate_core.engine import Engine
 from focusmate_core.fields import plain_type
 from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.refusals import BadInput, Malformed, Refusal
+from focusmate_server.frames import RemoteFault
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
@@ -27,6 +30,7 @@ from focusmate_server.writer_client import NoWriter, WriterClient
 
 DONE, REFUSED = 0, 1
 FROM_INPUT = "-"
+log = logging.getLogger(__name__)
 AS_TEXT = (str, datetime, timedelta)
 """What is given as text in JSON, so that it needs no quotes here."""
 
@@ -77,6 +81,9 @@ class CommandDoor:
         except Refusal as no:
             click.echo(_readable(_told(no)), err=True)
             return REFUSED
+        except Exception as fault:  # noqa: BLE001  it is told by its id
+            click.echo(f"focusmate: {_logged(wire, fault)}", err=True)
+            return REFUSED
         click.echo(_readable(codec.plain(answer)))
         return DONE
 
@@ -84,6 +91,16 @@ class CommandDoor:
         if who.token is not None:
             return self._engine.authenticate(who.token)
         return Actor(id=who.id, roles=who.roles)
+
+
+def _logged(wire: str, fault: Exception) -> str:
+    """One line about a bug; what it was stands in the writer's log, or at debug in our own."""
+    if isinstance(fault, RemoteFault):
+        return f"{wire} failed, and the server has logged it as {fault.error_id}"
+    error_id = secrets.token_hex(8)
+    log.debug("%s failed, error id %s", wire, error_id, exc_info=fault)
+    what = f"{wire} failed, error id {error_id}: {type(fault).__name__}"
+    return f"{what}; with --log-level=debug the log says where"
 
 
 def _readable(data: Any) -> str:

@@ -2,11 +2,12 @@
 
 import io
 import json
+import re
 import sys
 
 import pytest
 
-from focusmate_core import Engine
+from focusmate_core import Engine, Outcome
 from focusmate_core.features import BUNDLED, rooms
 from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import BadInput
@@ -16,6 +17,7 @@ from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.tokens import FakeTokens
 from focusmate_server.doing import CommandDoor, Who, fields_of
+from focusmate_server.frames import RemoteFault
 
 ADA = Who("ada")
 
@@ -90,6 +92,27 @@ def test_a_refusal_is_told_by_its_code(door, capsys, wire, words, who, code):
     told = capsys.readouterr()
     assert told.out == ""
     assert json.loads(told.err)["code"] == code
+
+
+def test_a_bug_is_one_line_with_an_id_and_its_traceback_is_in_the_log(door, capsys, caplog):
+    caplog.set_level("DEBUG")
+    door._run = lambda _: Outcome(fault=KeyError("a bug"))
+    assert door.do("rooms.open", ["name=Library"], who=ADA) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    error_id = re.fullmatch(
+        r"focusmate: rooms\.open failed, error id (\w{16}): KeyError; .*\n", told.err
+    )[1]
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert error_id in record.getMessage()
+    assert record.levelname == "DEBUG"
+
+
+def test_a_bug_in_the_server_is_told_by_the_id_in_its_log(door, capsys):
+    door._run = lambda _: Outcome(fault=RemoteFault("KeyError", "0123abcd"))
+    assert door.do("rooms.open", ["name=Library"], who=ADA) == 1
+    said = "focusmate: rooms.open failed, and the server has logged it as 0123abcd\n"
+    assert capsys.readouterr().err == said
 
 
 class Typed:

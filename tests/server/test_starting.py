@@ -1,6 +1,8 @@
 """What is in the way of a start is told in one line that names it, and nothing is left behind."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -72,3 +74,11 @@ def test_the_version_and_the_help_are_told(tmp_path):
     assert run(tmp_path, "--version").stdout.startswith("focusmate ")
     assert "FOCUSMATE_HTTP_BIND" in run(tmp_path, "serve", "--help").stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_without_the_server_s_extra_the_command_says_what_to_install(tmp_path):
+    program = "import sys; sys.modules['click'] = None; import focusmate_server.cli as c; c.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "focusmate[server]" in refused(done)

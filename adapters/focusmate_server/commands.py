@@ -1,0 +1,111 @@
+"""The command line: serve, migrate, do."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from focusmate_server.options import as_options, settings_of, settings_options
+from focusmate_server.settings import CannotStart
+
+REFUSED, CANNOT_START = 1, 2
+
+
+def main() -> NoReturn:
+    """Run the command line; 0 done, 1 refused or failed, 2 not started."""
+    try:
+        code = commands(prog_name="focusmate", standalone_mode=False)
+    except CannotStart as wrong:
+        _end(CANNOT_START, str(wrong))
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except click.Abort:
+        _end(REFUSED, "interrupted")
+    sys.exit(code or 0)
+
+
+def _end(code: int, why: str) -> NoReturn:
+    click.echo(f"focusmate: {' '.join(why.split())}", err=True)
+    sys.exit(code)
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001  click's
+    if asked:
+        from importlib.metadata import version
+
+        click.echo(f"focusmate {version('focusmate')}")
+        ctx.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Say which version this is.",
+)
+def commands() -> None:
+    """Focusing together: shared rooms with a timer that the server keeps."""
+
+
+@commands.command()
+@click.argument("role", required=False, type=click.Choice(["http", "realtime", "worker"]))
+@click.option("--supervised", is_flag=True, hidden=True)
+@click.option("--listen-fd", type=int, hidden=True)
+@settings_options()
+def serve(role: str | None, supervised: bool, listen_fd: int | None, **given: Any) -> int:  # noqa: FBT001
+    """Serve all roles on this machine, or one of them."""
+    from focusmate_server import logs, roles
+
+    settings = settings_of(given)
+    logs.set_up(settings, role or "serve")
+    if role is None:
+        return roles.serve_all(settings, as_options(given))
+    return roles.serve_one(role, settings, supervised=supervised, listen_fd=listen_fd)
+
+
+@commands.command()
+@settings_options("storage", "log_level", "log_format")
+def migrate(**given: Any) -> None:
+    """Bring the database to this version. Stop the server and back up before."""
+    from focusmate_server import logs, wiring
+
+    settings = settings_of(given)
+    logs.set_up(settings, "migrate")
+    wiring.migrate(settings)
+    click.echo(f"{settings.storage} is up to date")
+
+
+@commands.command()
+@click.argument("wire")
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--actor", default="", metavar="ID", help="Do it as the person of this id.")
+@click.option("--role", "granted", multiple=True, type=click.Choice(["moderator", "admin"]))
+@click.option("--token", metavar="", help="Do it as the person this access token was given to.")
+@click.option("--key", metavar="", help="An idempotency key: repeated, it is done once.")
+@settings_options("storage", "signing_key_file", "socket", "log_level", "log_format")
+def do(
+    wire: str,
+    fields: tuple[str, ...],
+    actor: str,
+    granted: tuple[str, ...],
+    token: str | None,
+    key: str | None,
+    **given: Any,
+) -> int:
+    """Send one message, such as rooms.open name="Deep work" plan.work=PT50M.
+
+    A single - takes the fields as JSON from the input. The answer is JSON, and so is a refusal, on
+    stderr, with exit code 1. Who runs this owns the database, and so may act as anybody.
+    """
+    from focusmate_server import doing, logs
+
+    settings = settings_of(given)
+    logs.set_up(settings, "do")
+    with doing.door_to(settings) as door:
+        return door.do(wire, fields, who=doing.Who(actor, frozenset(granted), token), key=key)
