@@ -47,7 +47,7 @@ class Who:
 @contextlib.contextmanager
 def door_to(settings: Settings) -> Iterator[CommandDoor]:
     """The door of the command line; the writer carries out what is asked, if there is one."""
-    engine = open_engine(settings, writes=False)
+    engine = open_engine(settings, hashes=False)
     try:
         client = WriterClient(places_of(settings), engine.registry)
     except NoWriter:

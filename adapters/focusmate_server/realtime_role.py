@@ -35,7 +35,7 @@ def serve_realtime(
     """
     places = places_of(settings)
     _find_writer(places, writer_within)
-    engine = open_engine(settings, writes=False)
+    engine = open_engine(settings, hashes=False)
     trio.run(_live, engine, SocketRunner(places, engine.registry), listening, announce)
     engine.storage.close()
 

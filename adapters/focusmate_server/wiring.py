@@ -28,13 +28,13 @@ OWN = (sqlalchemy,)
 """Our adapters that answer hooks; being extras of one wheel they have no entry points."""
 
 
-def open_engine(settings: Settings, *, writes: bool = True) -> Engine:
+def open_engine(settings: Settings, *, hashes: bool = True) -> Engine:
     """The engine on the storage that is set; `CannotStart` says what is in the way.
 
-    Without `writes` it reads, authenticates and knows all messages, but can hash no password.
+    Without `hashes` it reads, authenticates and knows all messages, but can hash no password.
     """
     ports: dict[type, Any] = {Tokens: SignedTokens(signing_key(places_of(settings).key))}
-    if writes:
+    if hashes:
         ports[Passwords] = Argon2Passwords()
     loaded = load_plugins()
     return _engine(settings, loaded, _storage(settings, loaded), ports)

@@ -26,7 +26,7 @@ END_WITHIN_S = 5.0
 
 def serve_worker(settings: Settings, announce: Callable[[], None]) -> None:
     """Work until SIGTERM or SIGINT; `NoWriter` if no process writes."""
-    engine = open_engine(settings, writes=False)
+    engine = open_engine(settings, hashes=False)
     clients = _clients(places_of(settings), engine.registry)
     worker = Worker(engine, lambda job: clients[job].job(job))
     end = threading.Event()
