@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from focusmate_core.engine import Engine
 from focusmate_server.parked import Lookout
+from focusmate_server.writer_client import NoWriter
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,20 @@ class Beat:
     def _turn_or_back_off(self) -> float:
         try:
             wait = self._turn()
-        except Exception:
-            wait = min(FIRST_BACKOFF_S * 2.0 ** min(self._faults, 10), self._most)
-            self._faults += 1
-            log.exception("«%s» met a fault and is tried again in %.2f s", self._name, wait)
-            return wait
+        except (NoWriter, ConnectionError) as away:
+            # No bug, and for as long as the writer is away the log is told so each second.
+            return self._back_off(repr(away))
+        except Exception as fault:  # noqa: BLE001  it is logged, and tried again
+            return self._back_off("a fault", fault)
         self._faults = 0
+        return wait
+
+    def _back_off(self, met: str, bug: Exception | None = None) -> float:
+        wait = min(FIRST_BACKOFF_S * 2.0 ** min(self._faults, 10), self._most)
+        self._faults += 1
+        level = logging.ERROR if bug else logging.WARNING
+        told = "«%s» met %s and is tried again in %.2f s"
+        log.log(level, told, self._name, met, wait, exc_info=bug)
         return wait
 
 

@@ -29,8 +29,10 @@ from focusmate_server.worker import (
     Worker,
     overdue,
 )
+from focusmate_server.writer_client import NoWriter, dial
 
 OK, ENDED = "ok", "its thread ended"
+FREE_WITHIN_S = 1.0
 LATE_S = 5.0
 """A deadline overdue for longer means that the worker does not keep up."""
 
@@ -56,7 +58,8 @@ class Writer:
         self._door: SocketDoor | None = None
 
     async def start(self) -> None:
-        """Begin to write."""
+        """Begin to write; `OtherStorage` if another database's writer listens on the socket."""
+        await asyncio.to_thread(_check_free, self._places)
         self._executor.start()
         self._executor.after_commit(self._worker.ring)
         self._door = await open_socket(
@@ -116,6 +119,12 @@ class Follower:
             "writer": OK if self._client.is_connected else "no process carries out commands",
             "worker": await asyncio.to_thread(_in_time, self._engine),
         }
+
+
+def _check_free(places: Places) -> None:
+    # Whoever held our pen is gone; who listens here all the same writes to another database.
+    with contextlib.suppress(NoWriter):
+        dial(places, FREE_WITHIN_S).close()
 
 
 def _in_time(engine: Engine) -> str:

@@ -15,6 +15,7 @@ from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_server import worker as module
 from focusmate_server.worker import DUE, SUBSCRIBERS, SWEEP, Worker, overdue
+from focusmate_server.writer_client import NoWriter
 
 ADA = Actor(id="ada")
 
@@ -29,6 +30,7 @@ class Jobs:
 
     def __init__(self, engine):
         self.engine, self.done, self.failures, self.rows = engine, [], Counter(), 0
+        self.raised = RuntimeError("a bug")
         self.asked, self.slow = [], threading.Event()
         self.slow.set()
         self._changed = threading.Condition()
@@ -40,7 +42,7 @@ class Jobs:
         with self._changed:
             if self.failures[job]:
                 self.failures[job] -= 1
-                raise RuntimeError("a bug")
+                raise self.raised
             if job == DUE:
                 count = self.engine.run_due()
             elif job == SUBSCRIBERS:
@@ -162,3 +164,13 @@ def test_it_is_overdue_by_what_has_passed_since(engine):
     run_a_phase(engine)
     engine.clock.advance(timedelta(seconds=3))
     assert overdue(engine) == 3
+
+
+def test_a_writer_that_is_away_is_told_without_a_traceback(engine, jobs, caplog):
+    jobs.raised = NoWriter("/nowhere")
+    jobs.failures[DUE] = 1
+    run_a_phase(engine)
+    jobs.wait_for((DUE, 1))
+    (record,) = [record for record in caplog.records if DUE in record.getMessage()]
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "no writer at /nowhere" in record.getMessage()
