@@ -71,7 +71,7 @@ def load_plugins() -> Plugins:
         loaded = plugins.load(OWN)
     except BadPlugin as wrong:
         raise CannotStart(str(wrong)) from None
-    for left in loaded.left:
+    for left in loaded.left_out:
         log.warning("the plugin %s was left out: %s", left.name, left.why)
     return loaded
 
