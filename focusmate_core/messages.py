@@ -231,6 +231,7 @@ def subscriber(name: str, *, to: Iterable[type[Event]]) -> Callable[[F], F]:
     """Mark `(event, envelope, ctx)` to run after the commit, at least once, in outbox order.
 
     `name` is under which its place in the outbox is kept, so it must never change.
+    An event that was told on several streams is heard once for each: `envelope.stream` says which.
     """
     return lambda function: _mark(function, "subscriber", tuple(to), name)
 

@@ -104,7 +104,7 @@ def _module(name: str, *given: str) -> list[str]:
     return [sys.executable, "-m", f"tests.benchmarks.peers.{name}", *given]
 
 
-OURS = Contender("focusmate", "ours", _focusmate, ("focusmate_server.cli",))
+OURS = Contender("focusmate", "ours", _focusmate, ("focusmate_server.commands",))
 # Tuned: whoever writes waits in a fair queue for the one connection that does.
 ORIGINAL_STACK = Contender("original_stack", "peer", _original_stack(), PEER_NEEDS)
 # As SQLAlchemy pools by default, 5 and 10 more: SQLite's busy handler lets writers in unfairly.
