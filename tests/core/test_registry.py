@@ -20,7 +20,7 @@ from focusmate_core import (
 )
 from focusmate_core.entities import Entity
 from focusmate_core.fields import Text
-from focusmate_core.messages import prepares, snapshot, subscriber, watches
+from focusmate_core.messages import applies, prepares, reacts, snapshot, subscriber, watches
 from focusmate_core.refusals import Kind, UnknownMessage
 from focusmate_core.registry import Registry
 from tests.core import sample
@@ -71,8 +71,8 @@ def _handler(cls):
     return handler(do)
 
 
-def _event():
-    @event("sample.counted")
+def _event(wire="sample.counted"):
+    @event(wire)
     class Again(Event):
         pass
 
@@ -130,6 +130,10 @@ def _marked(mark):
         (_marked(watches("tally")), "both claim 'tally'"),
         (_marked(upcasts("sample.ring", 1)), "both claim"),
         (_twice(_command(touches={"tally": "none"}))[:2], r"Do touches \['none'\]"),
+        (_marked(prepares(_command("stranger.gone"))), "prepares Do: nobody declares it"),
+        (_marked(reacts(to=_event("stranger.gone"))), "waits for Again, which nobody declares"),
+        (_marked(applies(_event("stranger.gone"), part="count")), "waits for Again"),
+        (_marked(subscriber("t", to=[_event("stranger.gone")])), "waits for Again"),
         (
             _marked(subscriber("s", to=[Counted])) + _marked(subscriber("s", to=[])),
             "both claim 's'",
