@@ -2,8 +2,10 @@
 
 from hypothesis import HealthCheck, settings
 
-# The gate says the same thing twice (derandomized); `--hypothesis-profile=thorough` explores, and
-# prints what replays a failure.
+# Derandomized, the gate says the same thing twice, but only where the same modules are imported
+# from the same kind of place: hypothesis draws from the constants it finds in modules outside of
+# site-packages, so against the installed wheel it tries other examples. What passes by one lucky
+# draw fails there. `--hypothesis-profile=thorough` explores, and prints what replays a failure.
 settings.register_profile(
     "fast",
     deadline=None,

@@ -124,16 +124,27 @@ def test_the_laws_hold_for_a_storage_that_makes_writers_lose():
     assert storage.units > kit.kept(storage, kit.Thing, "1").rank
 
 
+@pytest.mark.checkout
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "flaw",
     ["_claim_uniques", "prune", "savepoint", "find", "unschedule", "delete"],
 )
 def test_the_law_of_the_model_sees_a_flaw(flaw):
+    # One run is no proof: it misses the rarest flaws about every second time, and a derandomized
+    # draw that happens to see them need not where hypothesis draws otherwise (tests/conftest.py).
+    assert any(_seen(flaw) for _ in range(12))
+
+
+def _seen(flaw):
     storage = Flawed(flaw)
     storage.open(kit.ENTITIES)
-    # What it leaves behind may also spoil the run that should show the failure again.
-    with pytest.raises((AssertionError, Flaky)):
-        compare_with_model(storage, phases=[Phase.generate])
+    try:
+        compare_with_model(storage, phases=[Phase.generate], derandomize=False, database=None)
+    except (AssertionError, Flaky):
+        # What it leaves behind may also spoil the run that should show the failure again.
+        return True
+    return False
 
 
 class Flawed(MemoryStorage):
