@@ -14,6 +14,7 @@ from focusmate_core.messages import Actor, Command, Event, Message, Origin
 from focusmate_core.outbox import Fresh
 from focusmate_core.ports.ids import Ids
 from focusmate_core.ports.storage import Reader, Unit
+from focusmate_core.registry import Registry
 
 E = TypeVar("E", bound=Entity)
 P = TypeVar("P")
@@ -34,6 +35,12 @@ def port_of(ports: Ports, port: type[P], *, slow_too: bool) -> P:
     return found
 
 
+def setting_of(ports: Ports, setting: type[P]) -> P:
+    """What the embedder set, given among the ports; the class's own defaults otherwise."""
+    found: P = ports[setting] if setting in ports else setting()
+    return found
+
+
 class QueryContext:
     """What a query may use: all of it only reads."""
 
@@ -51,6 +58,10 @@ class QueryContext:
     def port(self, port: type[P]) -> P:
         """What is wired for a quick port."""
         return port_of(self._ports, port, slow_too=False)
+
+    def setting(self, setting: type[P]) -> P:
+        """What was set of this class of settings, or its defaults."""
+        return setting_of(self._ports, setting)
 
 
 class Preparation(QueryContext):
@@ -117,6 +128,7 @@ class Context:
         "_fresh",
         "_ids",
         "_ports",
+        "_registry",
         "_unit",
         "actor",
         "at",
@@ -126,8 +138,9 @@ class Context:
         "store",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it holds; the engine alone makes one
         self,
+        *,
         actor: Actor,
         origin: Origin,
         now: datetime,
@@ -135,6 +148,7 @@ class Context:
         fresh: list[Fresh],
         ids: Ids,
         ports: Ports,
+        registry: Registry,
         prepared: Any = None,
     ) -> None:
         self.actor = actor
@@ -147,6 +161,7 @@ class Context:
         self._fresh = fresh
         self._ids = ids
         self._ports = ports
+        self._registry = registry
         self._emitted: list[tuple[Event, datetime]] = []
 
     def new_id(self) -> str:
@@ -157,14 +172,19 @@ class Context:
         """What is wired for a quick port."""
         return port_of(self._ports, port, slow_too=False)
 
+    def setting(self, setting: type[P]) -> P:
+        """What was set of this class of settings, or its defaults."""
+        return setting_of(self._ports, setting)
+
     def emit(self, event: Event, *, to: str | Iterable[str], at: datetime | None = None) -> None:
-        """Say that something happened, on one or several streams.
+        """Say that something happened, on one or several streams; on none, to reactions alone.
 
         `at` is when it truly did: now, or in a reaction when that happened which it reacts to.
         """
         fact, at = event.fact, at or self.at
-        data = codec.dumps(codec.plain(event))
-        for stream in (to,) if isinstance(to, str) else to:
+        streams = (to,) if isinstance(to, str) else tuple(to)
+        data = codec.dumps(codec.plain(event)) if streams else ""
+        for stream in streams:
             self._fresh.append(Fresh(stream, fact.wire, fact.version, at, self.now, data))
         self._emitted.append((event, at))
 
@@ -178,14 +198,28 @@ class Context:
         """Forget the deadline under this key, if there is one."""
         self._unit.unschedule(key)
 
-    def react(self, reactions: Mapping[type, Sequence[Callable[[Any, Context], None]]]) -> None:
+    def settle(self, kind: str, key: str) -> None:
+        """Bring one thing up to now: every step that is due, each at its own instant, in order."""
+        steps = self._registry.settlers.get(kind, ())
+        meanwhile = self.at
+        while True:
+            due = [(at, n) for n, each in enumerate(steps) if (at := each.when(key, self))]
+            if not due or min(due)[0] > self.now:
+                break
+            self.at, first = min(due)
+            steps[first].step(key, self)
+            self.react()
+        self.at = meanwhile
+
+    def react(self) -> None:
         """Run the reactions to what was emitted, and to what they emit in turn."""
+        meanwhile = self.at
         while self._emitted:
             emitted, self._emitted = self._emitted, []
             for event, self.at in emitted:
-                for reaction in reactions.get(type(event), ()):
+                for reaction in self._registry.reactions.get(type(event), ()):
                     reaction(event, self)
-        self.at = self.now
+        self.at = meanwhile
 
 
 class Outside:

@@ -192,8 +192,7 @@ class Engine:
             return Outcome.of(failed)
 
     def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
-        now, ports = self.clock.now(), self.ports
-        ctx = Context(call.actor, call.origin, now, unit, fresh, self.ids, ports, call.prepared)
+        ctx = self._context(call.actor, call.origin, unit, fresh, call.prepared)
         if call.key is None:
             return self._handle(call.message, ctx)
         known = self._answered(call, ctx)
@@ -204,14 +203,27 @@ class Engine:
             self._remember(call, ctx, outcome.answer)
         return outcome
 
+    def _context(
+        self, actor: Actor, origin: Origin, unit: Unit, fresh: list[Fresh], prepared: Any = None
+    ) -> Context:
+        return Context(
+            actor=actor,
+            origin=origin,
+            now=self.clock.now(),
+            unit=unit,
+            fresh=fresh,
+            ids=self.ids,
+            ports=self.ports,
+            registry=self.registry,
+            prepared=prepared,
+        )
+
     def _handle(self, message: Message[Any], ctx: Context) -> Outcome[Any]:
         spec = message.spec
         for kind, name in spec.touches:
-            for settle in self.registry.settlers.get(kind, ()):
-                settle(getattr(message, name), ctx)
-                ctx.react(self.registry.reactions)
+            ctx.settle(kind, getattr(message, name))
         answer = self.registry.handlers[type(message)](message, ctx)
-        ctx.react(self.registry.reactions)
+        ctx.react()
         if isinstance(answer, Refusal):
             return Outcome(refusal=_declared(answer, spec.leaves, spec.wire))
         return Outcome(answer=answer)
@@ -380,7 +392,7 @@ class Engine:
         now = self.clock.now()
         fresh: list[Fresh] = []
         with self.storage.write() as unit:
-            ctx = Context(SYSTEM, Origin("worker"), now, unit, fresh, self.ids, self.ports)
+            ctx = self._context(SYSTEM, Origin("worker"), unit, fresh)
             park_late(unit, self.registry.subscriptions, now - retention)
             swept = unit.prune(now - retention, limit)
             old = Find(Answer, where=(Between("expires_at", None, now),), limit=min(limit, 100))

@@ -6,7 +6,7 @@ import re
 import typing
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import attrs
@@ -164,6 +164,32 @@ class Span(Rule):
         return {"type": "string", "format": "duration", "description": f"from {least} to {most}"}
 
 
+@attrs.frozen
+class CalendarDay(Rule):
+    """A day of the calendar as `YYYY-MM-DD`, from 1970 to 2999; kept as text."""
+
+    def clean(self, given: Any) -> str:
+        if not isinstance(given, str):
+            refuse(f"must be text, not {_kind(given)}")
+        if not _DAY.fullmatch(given) or not _exists(given):
+            refuse("must be a day such as 2026-01-31, from 1970 to 2999")
+        return given
+
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "date"}
+
+
+_DAY = re.compile("(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}")
+
+
+def _exists(day: str) -> bool:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
+
+
 _DURATION = re.compile(
     r"(-?)P(?!$)(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,6}))?S)?)?"
 )
@@ -240,6 +266,7 @@ Username = Annotated[
 Password = Annotated[str, Secret(8, 128)]
 Token = Annotated[str, Secret(1, 4096)]
 Limit = Annotated[int, Whole(1, 100)]
+Day = Annotated[str, CalendarDay()]
 
 
 def minutes(least: int, most: int) -> Span:

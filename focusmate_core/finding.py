@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -102,6 +102,28 @@ class Page(Generic[E_co]):
 
     items: tuple[E_co, ...]
     next: str | None
+
+
+class Finds(Protocol):
+    """What can be asked: a storage's unit, reader, or what a handler is given of them."""
+
+    def find(self, asked: Find[E]) -> Page[E]:
+        """One page."""
+        ...
+
+
+PAGE = 1000
+
+
+def find_all(store: Finds, asked: Find[E]) -> Iterator[E]:
+    """Everything that is asked for, page by page."""
+    asked = attrs.evolve(asked, limit=PAGE)
+    while True:
+        page = store.find(asked)
+        yield from page.items
+        if page.next is None:
+            return
+        asked = attrs.evolve(asked, after=page.next)
 
 
 class NoIndex(Exception):

@@ -100,6 +100,8 @@ class Spec:
     leaves: tuple[type[Refusal], ...] = ()
     """Refusals its handler may return instead of raise: what was done remains."""
     is_query: bool = False
+    lags: bool = False
+    """A query of what was settled: what is due and not met yet is missing in the answer."""
 
 
 @attrs.frozen
@@ -170,10 +172,14 @@ def command(
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def query(
-    wire: str, *, access: Access = Access.SIGNED_IN, secret: bool = False
+    wire: str, *, access: Access = Access.SIGNED_IN, secret: bool = False, lags: bool = False
 ) -> Callable[[C], C]:
-    """Make a query class under a wire name."""
-    return _request(wire, is_query=True, access=access, secret=secret)
+    """Make a query class under a wire name.
+
+    A query projects what is stored to now; one that `lags` answers from the records alone, which
+    the worker makes when they are due.
+    """
+    return _request(wire, is_query=True, access=access, secret=secret, lags=lags)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -236,9 +242,14 @@ def subscriber(name: str, *, to: Iterable[type[Event]]) -> Callable[[F], F]:
     return lambda function: _mark(function, "subscriber", tuple(to), name)
 
 
-def settles(kind: str) -> Callable[[F], F]:
-    """Mark `(id, ctx)` to bring one thing of this kind up to now before a command touches it."""
-    return lambda function: _mark(function, "settles", kind)
+def settles(kind: str, *, when: Callable[[str, Any], datetime | None]) -> Callable[[F], F]:
+    """Mark `(id, ctx)` as one step that brings a thing of this kind up to now.
+
+    Before a command touches the thing, the earliest step that is due is taken, again and again:
+    `when`, `(id, ctx) -> instant`, says when this one is, or None. While it runs `ctx.at` is that
+    instant. A step must leave the thing such that the same instant is not due again.
+    """
+    return lambda function: _mark(function, "settles", (kind, when))
 
 
 def snapshot(kind: str, part: str) -> Callable[[F], F]:
@@ -301,3 +312,5 @@ class Origin:
 
     door: str = "python"
     address: str = ""
+    connection: str = ""
+    """Which of a person's connections, where the door keeps any."""

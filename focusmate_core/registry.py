@@ -23,6 +23,14 @@ class BadFeature(Exception):
 
 
 @attrs.frozen
+class Settler:
+    """One step that brings a thing up to now, and what says when it is due."""
+
+    when: Function
+    step: Function
+
+
+@attrs.frozen
 class Subscription:
     """One subscriber: under which name its place is kept, what it hears, what it does."""
 
@@ -44,7 +52,7 @@ class Registry:
         self.preparations: dict[type, Function] = {}
         self.reactions: dict[type, list[Function]] = defaultdict(list)
         self.subscriptions: dict[str, Subscription] = {}
-        self.settlers: dict[str, list[Function]] = defaultdict(list)
+        self.settlers: dict[str, list[Settler]] = defaultdict(list)
         self.snapshots: dict[str, dict[str, Function]] = defaultdict(dict)
         self.reducers: dict[type, list[tuple[str, Function]]] = defaultdict(list)
         self.guards: dict[str, Function] = {}
@@ -127,7 +135,8 @@ class Registry:
         _once(self.subscriptions, mark.part, Subscription(mark.part, mark.about, function))
 
     def _read_settles(self, mark: Mark, function: Function) -> None:
-        self.settlers[mark.about].append(function)
+        kind, when = mark.about
+        self.settlers[kind].append(Settler(when, function))
 
     def _read_snapshot(self, mark: Mark, function: Function) -> None:
         _once(self.snapshots[mark.about], mark.part, function)

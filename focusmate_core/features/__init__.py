@@ -6,19 +6,45 @@ from typing import TYPE_CHECKING
 
 from focusmate_core.features import (
     credentials,
+    crediting,
+    days,
+    desks,
     directory,
     people,
+    presence,
+    records,
     rooms,
     seats,
+    sessions,
+    signs,
+    stats,
     timer,
     timer_control,
+    timer_machine,
 )
 from focusmate_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-BUNDLED = (people, credentials, rooms, seats, directory, timer, timer_control)
+BUNDLED = (
+    people,
+    days,
+    credentials,
+    rooms,
+    seats,
+    directory,
+    desks,
+    presence,
+    signs,
+    timer_machine,
+    timer,
+    timer_control,
+    sessions,
+    crediting,
+    records,
+    stats,
+)
 
 
 @hookimpl

@@ -42,7 +42,7 @@ def public_rooms(ask: PublicRooms, ctx: QueryContext) -> RoomPage:
     """Refuses `BadInput` for a cursor of another list."""
     asked = Find(
         Room,
-        where=(Is("is_open", True),),  # noqa: FBT003  the value looked for
+        where=(Is("is_open", True), Is("is_public", True)),  # noqa: FBT003  the values looked for
         order=("-id",) if ask.words else ("-opened_at",),
         words=ask.words,
         limit=ask.limit,

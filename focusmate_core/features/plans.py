@@ -1,4 +1,4 @@
-"""Plans: how a Pomodoro goes; its phases, how long they last and which follows which."""
+"""Plans: how the time goes; its kind, its phases, how long they last and which follows which."""
 
 import enum
 from datetime import timedelta
@@ -6,6 +6,27 @@ from typing import Annotated
 
 from focusmate_core.fields import Whole, minutes
 from focusmate_core.messages import Value, value
+
+LONGEST_FLOW = timedelta(hours=24)
+"""Flowtime has no end of its own; after a day it ends all the same."""
+LONGEST_PHASE = timedelta(minutes=180)
+FLOW_BREAKS = (
+    (timedelta(minutes=25), timedelta(minutes=5)),
+    (timedelta(minutes=50), timedelta(minutes=8)),
+    (timedelta(minutes=90), timedelta(minutes=10)),
+)
+LONGEST_FLOW_BREAK = timedelta(minutes=15)
+
+
+class TimerKind(enum.Enum):
+    """What the timer counts."""
+
+    POMODORO = "pomodoro"
+    """Down through work and breaks, phase after phase."""
+    COUNTDOWN = "countdown"
+    """Down through one phase of work, and then it is completed."""
+    FLOWTIME = "flowtime"
+    """Up, until somebody completes it."""
 
 
 class Phase(enum.Enum):
@@ -18,9 +39,11 @@ class Phase(enum.Enum):
 
 @value
 class Plan(Value):
-    """The lengths of the phases, and what starts by itself."""
+    """The kind, the lengths of the phases, and what starts by itself."""
 
+    kind: TimerKind = TimerKind.POMODORO
     work: Annotated[timedelta, minutes(1, 180)] = timedelta(minutes=25)
+    """How long a phase of work, or the countdown, lasts."""
     short_break: Annotated[timedelta, minutes(1, 60)] = timedelta(minutes=5)
     long_break: Annotated[timedelta, minutes(1, 60)] = timedelta(minutes=15)
     long_break_every: Annotated[int, Whole(0, 100)] = 4
@@ -31,7 +54,7 @@ class Plan(Value):
     def length_of(self, phase: Phase) -> timedelta:
         """How long a phase lasts."""
         if phase is Phase.WORK:
-            return self.work
+            return LONGEST_FLOW if self.kind is TimerKind.FLOWTIME else self.work
         return self.short_break if phase is Phase.SHORT_BREAK else self.long_break
 
     def next_phase(self, phase: Phase, completed: int) -> Phase:
@@ -44,3 +67,14 @@ class Plan(Value):
     def goes_on_with(self, phase: Phase) -> bool:
         """Whether this phase starts by itself."""
         return self.auto_start_work if phase is Phase.WORK else self.auto_start_breaks
+
+
+def break_after(worked: timedelta) -> timedelta:
+    """The break that suits a stretch of flow: 5 min up to 25, 8 up to 50, 10 up to 90, else 15.
+
+    The table is the one of the flowtime technique (Zoë Read-Bivens).
+    """
+    for up_to, rest in FLOW_BREAKS:
+        if worked <= up_to:
+            return rest
+    return LONGEST_FLOW_BREAK

@@ -9,6 +9,8 @@ from focusmate_core.entities import Entity, entity
 from focusmate_core.features.plans import Plan
 from focusmate_core.fields import Id, Text, Whole
 from focusmate_core.messages import (
+    Access,
+    Actor,
     Command,
     Event,
     Query,
@@ -32,10 +34,12 @@ class Control(enum.Enum):
     """Who controls a room's timer."""
 
     HOST = "host"
+    MODERATORS = "moderators"
+    """The host, and whom the host made a moderator of the room."""
     EVERYONE = "everyone"
 
 
-@entity("rooms", index=[("is_open", "opened_at")], search=("name", "description"))
+@entity("rooms", index=[("is_open", "is_public", "opened_at")], search=("name", "description"))
 class Room(Entity):
     """A place to focus together; `seated` people have a seat in it now."""
 
@@ -48,8 +52,14 @@ class Room(Entity):
     plan: Plan
     seated: int
     is_open: bool
+    is_public: bool
+    """Whether anyone signed in may find it and come in; else nobody else knows of it."""
     opened_at: datetime
     closed_at: datetime | None = None
+    lapses_at: datetime | None = None
+    """Before this instant nobody's presence in it lapses; None while nobody's can."""
+    moves: int = 0
+    """How many came and went: the order in which they did, whatever a clock says."""
     version: int = 0
 
     def seat_one(self) -> "Room":
@@ -76,6 +86,7 @@ class RoomView(Value):
     plan: Plan
     seated: int
     is_open: bool
+    is_public: bool = True
     opened_at: datetime
     closed_at: datetime | None
 
@@ -92,6 +103,12 @@ def room_stream(room_id: str) -> str:
 
 PUBLIC = stream_of("public")
 """The stream of what happens to public rooms: opened and closed, never joins."""
+
+
+def told_on(room: Room) -> tuple[str, ...]:
+    """The streams that hear of a room's beginning and end."""
+    return (room_stream(room.id), PUBLIC) if room.is_public else (room_stream(room.id),)
+
 
 # -- facts ----------------------------------------------------------------------------------------
 
@@ -146,21 +163,48 @@ class RoomIsClosed(Refusal):
 
 
 def known_room(room_id: str, ctx: Context | QueryContext) -> Room:
-    """The room, open or closed; `RoomNotFound`."""
-    room = ctx.store.get(Room, room_id)
-    if room is None:
-        raise RoomNotFound
-    return room
+    """The room, open or closed; `RoomNotFound`, also where the caller may not know of it."""
+    return _known(ctx.store.get(Room, room_id), ctx)
 
 
 def held_room(room_id: str, ctx: Context) -> Room:
     """The open room, locked until the unit of work ends; `RoomNotFound`, `RoomIsClosed`."""
-    room = ctx.store.get(Room, room_id, hold=True)
-    if room is None:
-        raise RoomNotFound
+    room = _known(ctx.store.get(Room, room_id, hold=True), ctx)
     if not room.is_open:
         raise RoomIsClosed
     return room
+
+
+def _known(room: Room | None, ctx: Context | QueryContext) -> Room:
+    if room is None or not may_know(room, ctx.actor):
+        raise RoomNotFound
+    return room
+
+
+def may_know(room: Room, actor: Actor) -> bool:
+    """Whether a room is there at all for this actor."""
+    return room.is_public or actor.id == room.host_id or actor.may(Access.ADMIN)
+
+
+def lay_out(ask: "OpenRoom", ctx: Context, *, is_desk: bool = False) -> RoomView:
+    """Open a room for the caller, or a desk: for one person and nobody else to know."""
+    room = ctx.store.put(
+        Room(
+            id=ctx.new_id(),
+            name=ask.name,
+            description=ask.description,
+            host_id=ctx.actor.id,
+            control=ask.control,
+            capacity=1 if is_desk else ask.capacity,
+            plan=ask.plan,
+            seated=1,
+            is_open=True,
+            is_public=not is_desk,
+            opened_at=ctx.now,
+        )
+    )
+    ctx.emit(RoomOpened(room=shown(room)), to=told_on(room))
+    return shown(room)
 
 
 # -- open and close -------------------------------------------------------------------------------
@@ -180,22 +224,7 @@ class OpenRoom(Command[RoomView]):
 @handler
 def open_room(ask: OpenRoom, ctx: Context) -> RoomView:
     """Gives the room; its host sits in it."""
-    room = ctx.store.put(
-        Room(
-            id=ctx.new_id(),
-            name=ask.name,
-            description=ask.description,
-            host_id=ctx.actor.id,
-            control=ask.control,
-            capacity=ask.capacity,
-            plan=ask.plan,
-            seated=1,
-            is_open=True,
-            opened_at=ctx.now,
-        )
-    )
-    ctx.emit(RoomOpened(room=shown(room)), to=(room_stream(room.id), PUBLIC))
-    return shown(room)
+    return lay_out(ask, ctx)
 
 
 @command("rooms.close", touches={"room": "room_id"})
@@ -208,15 +237,13 @@ class CloseRoom(Command[RoomView]):
 @handler
 def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, and `NotAllowed` to whoever is neither host nor moderator."""
-    room = ctx.store.get(Room, ask.room_id, hold=True)
-    if room is None:
-        raise RoomNotFound
+    room = _known(ctx.store.get(Room, ask.room_id, hold=True), ctx)
     if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
         raise NotAllowed(needed="the room's host or a moderator")
     if not room.is_open:
         return shown(room)
     room = ctx.store.put(room.close(ctx.now))
-    ctx.emit(RoomClosed(room_id=room.id), to=(room_stream(room.id), PUBLIC))
+    ctx.emit(RoomClosed(room_id=room.id), to=told_on(room))
     return shown(room)
 
 

@@ -1,6 +1,7 @@
 """Seats: who is in a room; joining takes one, leaving gives it back, never more than there are."""
 
 from datetime import datetime
+from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
@@ -11,11 +12,12 @@ from focusmate_core.features.rooms import (
     RoomOpened,
     RoomView,
     held_room,
+    may_know,
     room_stream,
     shown,
 )
-from focusmate_core.fields import Id
-from focusmate_core.finding import Find, Is
+from focusmate_core.fields import Id, Text
+from focusmate_core.finding import Find, Is, find_all
 from focusmate_core.messages import (
     Command,
     Event,
@@ -27,6 +29,7 @@ from focusmate_core.messages import (
     reacts,
     snapshot,
     view,
+    view_of,
     watches,
 )
 from focusmate_core.refusals import Kind, NotAllowed, NotSignedIn, Refusal, StreamNotFound, refusal
@@ -41,15 +44,17 @@ class Seat(Entity):
     room_id: str
     person_id: str
     since: datetime
+    is_moderator: bool = False
     version: int = 0
 
 
 @view
 class SeatView(Value):
-    """Who sits in a room, and since when."""
+    """Who sits in a room, since when, and whether the host made them a moderator of it."""
 
     person_id: str
     since: datetime
+    is_moderator: bool = False
 
 
 # -- facts ----------------------------------------------------------------------------------------
@@ -73,12 +78,38 @@ class RoomLeft(Event):
     seated: int
 
 
+@event("rooms.taken_again")
+class SeatTakenAgain(Event):
+    """Somebody joined who has a seat there; told to nobody, for features that care to react."""
+
+    room_id: str
+    person_id: str
+
+
+@event("rooms.appointed")
+class ModeratorAppointed(Event):
+    """Somebody is a moderator of the room from now on, or no longer."""
+
+    room_id: str
+    person_id: str
+    is_moderator: bool
+
+
 # -- refusals -------------------------------------------------------------------------------------
 
 
 @refusal("rooms.not_in_it", "You are not in this room; join it first.", kind=Kind.NOT_ALLOWED)
 class NotInRoom(Refusal):
     """Only who has a seat in the room may do this."""
+
+
+@refusal(
+    "rooms.person_not_in_it",
+    "This person has no seat in the room; they have to join it first.",
+    kind=Kind.IMPOSSIBLE,
+)
+class PersonNotInRoom(Refusal):
+    """Only who has a seat can be made a moderator."""
 
 
 # -- for the features above -----------------------------------------------------------------------
@@ -90,12 +121,28 @@ def check_seat(room: Room, ctx: Context | QueryContext) -> None:
         raise NotInRoom
 
 
+def check_member(room: Room, ctx: Context | QueryContext) -> None:
+    """Refuse whoever neither sits in the room nor is its host: `NotInRoom`."""
+    if ctx.actor.id != room.host_id:
+        check_seat(room, ctx)
+
+
 def check_control(room: Room, ctx: Context) -> None:
     """Refuse whoever may not control the room's timer: `NotAllowed`, `NotInRoom`."""
     if ctx.actor.id == room.host_id:
         return
-    check_seat(room, ctx)
+    seat = ctx.store.get(Seat, (room.id, ctx.actor.id))
+    if seat is None:
+        raise NotInRoom
     if room.control is Control.HOST:
+        raise NotAllowed(needed="the room's host")
+    if room.control is Control.MODERATORS and not seat.is_moderator:
+        raise NotAllowed(needed="the room's host or one of its moderators")
+
+
+def check_host(room: Room, ctx: Context) -> None:
+    """Refuse whoever is not the room's host: `NotAllowed`."""
+    if ctx.actor.id != room.host_id:
         raise NotAllowed(needed="the room's host")
 
 
@@ -126,6 +173,7 @@ def join_room(ask: JoinRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, `RoomIsClosed`, `RoomIsFull`."""
     room = held_room(ask.room_id, ctx)
     if ctx.store.get(Seat, (room.id, ctx.actor.id)) is not None:
+        ctx.emit(SeatTakenAgain(room_id=room.id, person_id=ctx.actor.id), to=())
         return shown(room)
     room = ctx.store.put(room.seat_one())
     _sit_down(room, ctx.actor.id, ctx)
@@ -151,6 +199,29 @@ def leave_room(ask: LeaveRoom, ctx: Context) -> RoomView:
     return shown(room)
 
 
+@command("rooms.appoint", touches={"room": "room_id"})
+class AppointModerator(Command[SeatView]):
+    """Make somebody a moderator of one's room, or no longer; saying so twice is saying it once."""
+
+    room_id: Id
+    person_id: Annotated[str, Text(1, 200)]
+    is_moderator: bool = True
+
+
+@handler
+def appoint_moderator(ask: AppointModerator, ctx: Context) -> SeatView:
+    """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`, `PersonNotInRoom`."""
+    room = held_room(ask.room_id, ctx)
+    check_host(room, ctx)
+    seat = ctx.store.get(Seat, (room.id, ask.person_id), hold=True)
+    if seat is None:
+        raise PersonNotInRoom
+    if seat.is_moderator is not ask.is_moderator:
+        seat = ctx.store.put(seat.but(is_moderator=ask.is_moderator))
+        ctx.emit(view_of(ModeratorAppointed, ask), to=room_stream(room.id))
+    return view_of(SeatView, seat)
+
+
 # -- the stream room:<id> -------------------------------------------------------------------------
 
 
@@ -160,7 +231,7 @@ def only_who_sits_there(room_id: str, ctx: QueryContext) -> None:
     if not ctx.actor.id:
         raise NotSignedIn
     room = ctx.store.get(Room, room_id)
-    if room is None:
+    if room is None or not may_know(room, ctx.actor):
         raise StreamNotFound(stream=room_stream(room_id)[:100])
     check_seat(room, ctx)
 
@@ -169,16 +240,10 @@ def only_who_sits_there(room_id: str, ctx: QueryContext) -> None:
 def seats_part(room_id: str, ctx: QueryContext) -> tuple[SeatView, ...]:
     """Who sits there, by id; nobody once it is closed."""
     room = ctx.store.get(Room, room_id)
-    seats: list[SeatView] = []
-    cursor = None
-    while room and room.is_open:
-        where = (Is("room_id", room_id),)
-        page = ctx.store.find(Find(Seat, where=where, limit=1000, after=cursor))
-        seats += [SeatView(person_id=seat.person_id, since=seat.since) for seat in page.items]
-        cursor = page.next
-        if cursor is None:
-            break
-    return tuple(seats)
+    if room is None or not room.is_open:
+        return ()
+    seats = find_all(ctx.store, Find(Seat, where=(Is("room_id", room_id),)))
+    return tuple(view_of(SeatView, seat) for seat in seats)
 
 
 @applies(RoomJoined, part="room")
@@ -198,6 +263,17 @@ def seat_taken(seats: tuple[SeatView, ...], fact: RoomJoined, at: datetime) -> t
     """The seats with one more, by id."""
     more = (*seats, SeatView(person_id=fact.person_id, since=at))
     return tuple(sorted(more, key=lambda seat: seat.person_id))
+
+
+@applies(ModeratorAppointed, part="seats")
+def seat_changed(
+    seats: tuple[SeatView, ...], fact: ModeratorAppointed, _at: datetime
+) -> tuple[SeatView, ...]:
+    """The same seats, one with another right."""
+    return tuple(
+        seat.but(is_moderator=fact.is_moderator) if seat.person_id == fact.person_id else seat
+        for seat in seats
+    )
 
 
 @applies(RoomLeft, part="seats")

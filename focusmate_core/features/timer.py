@@ -1,26 +1,36 @@
-"""The timer: a state and an instant; what it is at any moment is a pure function of both."""
+"""The timer of a room: what happens to it, by itself or with the room, and how it is seen."""
 
 import enum
 from datetime import datetime, timedelta
 
 from focusmate_core.context import Context, QueryContext
-from focusmate_core.entities import Entity, entity
-from focusmate_core.features.plans import Phase, Plan
+from focusmate_core.features.plans import Phase, Plan, TimerKind
+from focusmate_core.features.presence import attended_until
 from focusmate_core.features.rooms import (
     Room,
     RoomClosed,
     RoomOpened,
+    RoomView,
     known_room,
     room_stream,
 )
-from focusmate_core.features.seats import check_seat
+from focusmate_core.features.seats import check_member
+from focusmate_core.features.timer_machine import (
+    Stretch,
+    Timer,
+    TimerFacts,
+    TimerView,
+    beginning,
+    facts,
+    seen,
+    settled,
+)
 from focusmate_core.fields import Id
 from focusmate_core.messages import (
     Access,
     Command,
     Event,
     Query,
-    Value,
     applies,
     command,
     event,
@@ -32,131 +42,6 @@ from focusmate_core.messages import (
     view,
     view_of,
 )
-from focusmate_core.refusals import Kind, Refusal, refusal
-
-# -- nouns ----------------------------------------------------------------------------------------
-
-
-class State(enum.Enum):
-    """What the timer does."""
-
-    IDLE = "idle"
-    RUNNING = "running"
-    PAUSED = "paused"
-
-
-@view
-class TimerFacts(Value):
-    """What a timer is, in facts that do not go stale."""
-
-    state: State
-    phase: Phase
-    completed: int
-    """How many work phases ended since the beginning or the last reset."""
-    length: timedelta
-    """The whole length of the phase."""
-    ends_at: datetime | None
-    """When the phase ends; only while running."""
-    left: timedelta | None
-    """What is left of the phase; only while paused."""
-
-
-@entity("timers", key="room_id")
-class Timer(Entity):
-    """A room's timer. Legal: `ends_at` if and only if running, `left` if and only if paused."""
-
-    room_id: str
-    state: State
-    phase: Phase
-    completed: int
-    length: timedelta
-    ends_at: datetime | None = None
-    left: timedelta | None = None
-    version: int = 0
-
-    def start(self, now: datetime) -> "Timer":
-        """Running from now; as it is when it runs; `TimerIsPaused`."""
-        if self.state is State.PAUSED:
-            raise TimerIsPaused
-        if self.state is State.RUNNING:
-            return self
-        return self.but(state=State.RUNNING, ends_at=now + self.length)
-
-    def pause(self, now: datetime) -> "Timer":
-        """Stopped with what is left; `TimerIsNotRunning`."""
-        if self.ends_at is None:
-            raise TimerIsNotRunning(state=self.state.value)
-        return self.but(state=State.PAUSED, ends_at=None, left=self.left_at(now))
-
-    def resume(self, now: datetime) -> "Timer":
-        """Running again with what was left; `TimerIsNotPaused`."""
-        if self.left is None:
-            raise TimerIsNotPaused(state=self.state.value)
-        return self.but(state=State.RUNNING, ends_at=now + self.left, left=None)
-
-    def reset(self, plan: Plan) -> "Timer":
-        """At the very beginning of the plan."""
-        return beginning(self.room_id, plan).but(version=self.version)
-
-    def left_at(self, now: datetime) -> timedelta:
-        """What is left of the phase; never more than its length, whatever the clock says."""
-        if self.ends_at is not None:
-            return max(timedelta(0), min(self.ends_at - now, self.length))
-        return self.length if self.left is None else self.left
-
-    def end_phase(self, plan: Plan, *, attended: bool) -> "Timer":
-        """In the next phase.
-
-        Running from the instant the last ended, where the plan says so and somebody is there.
-        """
-        completed = self.completed + (self.phase is Phase.WORK)
-        phase = plan.next_phase(self.phase, completed)
-        following = self.but(
-            state=State.IDLE,
-            phase=phase,
-            completed=completed,
-            length=plan.length_of(phase),
-            ends_at=None,
-        )
-        if self.ends_at is None or not (attended and plan.goes_on_with(phase)):
-            return following
-        return following.start(self.ends_at)
-
-
-def beginning(room_id: str, plan: Plan) -> Timer:
-    """The timer of a room where nothing has run yet."""
-    return Timer(room_id=room_id, state=State.IDLE, phase=Phase.WORK, completed=0, length=plan.work)
-
-
-def settled(
-    timer: Timer, plan: Plan, now: datetime, *, attended: bool
-) -> tuple[Timer, list[tuple[Timer, Timer]]]:
-    """The timer brought up to now, and each boundary on the way as (before, after)."""
-    boundaries = []
-    while timer.ends_at is not None and timer.ends_at <= now:
-        after = timer.end_phase(plan, attended=attended)
-        boundaries.append((timer, after))
-        timer = after
-    return timer, boundaries
-
-
-def facts(timer: Timer) -> TimerFacts:
-    """The timer as its stream tells it."""
-    return view_of(TimerFacts, timer)
-
-
-@view
-class TimerView(TimerFacts):
-    """A timer as it is at `now`; here `left` is what is left then, whatever the state."""
-
-    room_id: Id
-    now: datetime
-
-
-def seen(timer: Timer, now: datetime) -> TimerView:
-    """The timer as it is now."""
-    return view_of(TimerView, timer, now=now, left=timer.left_at(now))
-
 
 # -- facts ----------------------------------------------------------------------------------------
 
@@ -196,6 +81,37 @@ class TimerReset(TimerChanged):
     by: str | None
 
 
+@event("timer.skipped")
+class TimerSkipped(TimerChanged):
+    """Somebody went on to the next phase before this one was over."""
+
+    skipped: Phase
+    by: str
+
+
+@event("timer.extended")
+class TimerExtended(TimerChanged):
+    """Somebody gave the phase more time."""
+
+    span: timedelta
+    by: str
+
+
+@event("timer.completed")
+class TimerCompleted(TimerChanged):
+    """Somebody completed a flowtime."""
+
+    by: str
+
+
+@event("timer.plan_changed")
+class PlanChanged(TimerChanged):
+    """Somebody changed the plan; what runs or is paused goes on as it was planned."""
+
+    plan: Plan
+    by: str
+
+
 @event("timer.phase_ended")
 class PhaseEnded(TimerChanged):
     """A phase was over, at the instant this event bears; what the timer is since."""
@@ -203,65 +119,101 @@ class PhaseEnded(TimerChanged):
     ended: Phase
 
 
-# -- refusals -------------------------------------------------------------------------------------
+class Ending(enum.Enum):
+    """How a phase ended."""
+
+    OVER = "over"
+    """By itself, or a flowtime because somebody completed it."""
+    SKIPPED = "skipped"
+    RESET = "reset"
+    CLOSED = "closed"
+    """Its room was closed."""
 
 
-@refusal("timer.paused", "The timer is paused; resume it, or reset it first.", kind=Kind.IMPOSSIBLE)
-class TimerIsPaused(Refusal):
-    """Starting needs an idle timer."""
+@event("timer.work_ended")
+class WorkEnded(Event):
+    """A phase of work is no more, whichever way; told to nobody, for reactions alone."""
+
+    room_id: str
+    run: int
+    kind: TimerKind
+    length: timedelta
+    began_at: datetime
+    first_move: int
+    ending: Ending
 
 
-@refusal(
-    "timer.not_running",
-    "The timer is {state}, so it cannot be paused; start it first.",
-    kind=Kind.IMPOSSIBLE,
-)
-class TimerIsNotRunning(Refusal):
-    """Pausing needs a running timer."""
-
-    state: str
+# -- keep -----------------------------------------------------------------------------------------
 
 
-@refusal(
-    "timer.not_paused",
-    "The timer is {state}, so there is nothing to resume; start or pause it.",
-    kind=Kind.IMPOSSIBLE,
-)
-class TimerIsNotPaused(Refusal):
-    """Resuming needs a paused timer."""
+def kept_timer(room: Room, ctx: Context) -> Timer:
+    """The timer as it is stored, locked; of a room where nothing has run yet, its beginning."""
+    return ctx.store.get(Timer, room.id, hold=True) or beginning(room.id, room.plan)
 
-    state: str
+
+def keep_timer(before: Timer, after: Timer, ctx: Context, *, ending: Ending = Ending.OVER) -> Timer:
+    """Store what a timer has become, the deadline it needs, and the work that was done until now.
+
+    `ending` says how the phase ended, if it did.
+    """
+    room = known_room(after.room_id, ctx)
+    goes_on = after.began_at is not None and after.run == before.run
+    is_over = before.began_at is not None and not goes_on
+    if before.since is not None and (after.since is None or is_over):
+        number = _keep_stretch(before, before.since, room, ctx)
+        after = after if is_over else after.but(stretches=number)
+    if after.since is not None and (before.since is None or is_over):
+        is_first = before.began_at is None or is_over
+        first = room.moves if is_first else after.first_move
+        after = after.but(moves=room.moves, first_move=first)
+    if is_over and before.phase is Phase.WORK:
+        ctx.emit(view_of(WorkEnded, before, ending=ending), to=())
+    return _store(after, ctx)
+
+
+def _keep_stretch(timer: Timer, since: datetime, room: Room, ctx: Context) -> int:
+    number = timer.stretches + 1
+    if timer.phase is Phase.WORK and since < ctx.at:
+        stretch = Stretch(
+            room_id=room.id,
+            run=timer.run,
+            number=number,
+            since=since,
+            until=ctx.at,
+            moves_before=timer.moves,
+            moves_after=room.moves,
+        )
+        ctx.store.put(stretch)
+    return number
+
+
+def _store(timer: Timer, ctx: Context) -> Timer:
+    stored = ctx.store.put(timer)
+    key = f"timer:{stored.room_id}"
+    if stored.ends_at is None:
+        ctx.unschedule(key)
+    else:
+        ctx.schedule(key, stored.ends_at, EndPhase(room_id=stored.room_id))
+    return stored
 
 
 # -- time passes ----------------------------------------------------------------------------------
 
 
-def _deadline(room_id: str) -> str:
-    return f"timer:{room_id}"
-
-
-def keep_timer(timer: Timer, ctx: Context) -> Timer:
-    """Store the timer, and with it the deadline its state needs."""
-    stored = ctx.store.put(timer)
-    if stored.ends_at is None:
-        ctx.unschedule(_deadline(stored.room_id))
-    else:
-        ctx.schedule(_deadline(stored.room_id), stored.ends_at, EndPhase(room_id=stored.room_id))
-    return stored
-
-
-@settles("room")
-def settle_timer(room_id: str, ctx: Context) -> None:
-    """End the phases that are over, each at its own instant."""
+def ends_at(room_id: str, ctx: Context) -> datetime | None:
+    """When the phase that runs in a room ends."""
     timer = ctx.store.get(Timer, room_id, hold=True)
-    if timer is None or timer.ends_at is None or timer.ends_at > ctx.now:
-        return
+    return timer.ends_at if timer else None
+
+
+@settles("room", when=ends_at)
+def let_phase_end(room_id: str, ctx: Context) -> None:
+    """End the phase that is over, at its own instant."""
     room = known_room(room_id, ctx)
-    timer, boundaries = settled(timer, room.plan, ctx.now, attended=room.seated > 0)
-    for before, after in boundaries:
-        ended = view_of(PhaseEnded, after, ended=before.phase)
-        ctx.emit(ended, to=room_stream(room_id), at=before.ends_at)
-    keep_timer(timer, ctx)
+    before = kept_timer(room, ctx)
+    after = before.end_phase(room.plan, attended=ctx.at < attended_until(room_id, ctx))
+    ctx.emit(view_of(PhaseEnded, after, ended=before.phase), to=room_stream(room_id))
+    keep_timer(before, after, ctx)
 
 
 @command("timer.end_phase", access=Access.SYSTEM, touches={"room": "room_id"})
@@ -276,15 +228,16 @@ def end_phase(ask: EndPhase, ctx: Context) -> None:
     """Settling did it; a clock that was set back meanwhile finds the deadline again."""
     timer = ctx.store.get(Timer, ask.room_id, hold=True)
     if timer is not None and timer.ends_at is not None:
-        ctx.schedule(_deadline(ask.room_id), timer.ends_at, ask)
+        _store(timer, ctx)
 
 
 @reacts(to=RoomClosed)
 def stop_with_the_room(fact: RoomClosed, ctx: Context) -> None:
     """No timer goes on in a closed room."""
-    timer = ctx.store.get(Timer, fact.room_id, hold=True)
-    if timer is not None:
-        stopped = keep_timer(timer.reset(known_room(fact.room_id, ctx).plan), ctx)
+    before = ctx.store.get(Timer, fact.room_id, hold=True)
+    if before is not None:
+        after = before.reset(known_room(fact.room_id, ctx).plan)
+        stopped = keep_timer(before, after, ctx, ending=Ending.CLOSED)
         ctx.emit(view_of(TimerReset, stopped, by=None), to=room_stream(fact.room_id))
 
 
@@ -302,9 +255,10 @@ class TimerState(Query[TimerView]):
 def timer_state(ask: TimerState, ctx: QueryContext) -> TimerView:
     """Refuses `RoomNotFound`, `NotInRoom`."""
     room = known_room(ask.room_id, ctx)
-    check_seat(room, ctx)
+    check_member(room, ctx)
     timer = ctx.store.get(Timer, room.id) or beginning(room.id, room.plan)
-    timer, _ = settled(timer, room.plan, ctx.now, attended=room.seated > 0)
+    if timer.ends_at is not None and timer.ends_at <= ctx.now:
+        timer = settled(timer, room.plan, ctx.now, attended_until(room.id, ctx))
     return seen(timer, ctx.now)
 
 
@@ -327,14 +281,17 @@ def timer_laid_out(_: TimerFacts | None, fact: RoomOpened, _at: datetime) -> Tim
 @applies(TimerPaused, part="timer")
 @applies(TimerResumed, part="timer")
 @applies(TimerReset, part="timer")
+@applies(TimerSkipped, part="timer")
+@applies(TimerExtended, part="timer")
+@applies(TimerCompleted, part="timer")
+@applies(PlanChanged, part="timer")
 @applies(PhaseEnded, part="timer")
-def timerview_of(_: TimerFacts | None, fact: TimerChanged, _at: datetime) -> TimerFacts:
+def timer_of(_: TimerFacts | None, fact: TimerChanged, _at: datetime) -> TimerFacts:
     """What the event tells."""
-    return TimerFacts(
-        state=fact.state,
-        phase=fact.phase,
-        completed=fact.completed,
-        length=fact.length,
-        ends_at=fact.ends_at,
-        left=fact.left,
-    )
+    return view_of(TimerFacts, fact)
+
+
+@applies(PlanChanged, part="room")
+def room_replanned(room: RoomView, fact: PlanChanged, _at: datetime) -> RoomView:
+    """The same room with another plan."""
+    return room.but(plan=fact.plan)

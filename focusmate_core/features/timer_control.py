@@ -1,35 +1,52 @@
 """Timer control: what whoever controls a room's timer may do with it."""
 
+from datetime import timedelta
+from typing import Annotated, Any
+
 from focusmate_core.context import Context
+from focusmate_core.features.plans import Phase, Plan
+from focusmate_core.features.presence import attended_until
 from focusmate_core.features.rooms import Room, held_room, room_stream
-from focusmate_core.features.seats import check_control
+from focusmate_core.features.seats import check_control, check_host
 from focusmate_core.features.timer import (
-    Timer,
+    Ending,
+    PlanChanged,
     TimerChanged,
+    TimerCompleted,
+    TimerExtended,
     TimerPaused,
     TimerReset,
     TimerResumed,
+    TimerSkipped,
     TimerStarted,
-    TimerView,
-    beginning,
     keep_timer,
-    seen,
+    kept_timer,
 )
-from focusmate_core.fields import Id
+from focusmate_core.features.timer_machine import State, Timer, TimerView, seen
+from focusmate_core.fields import Id, minutes
 from focusmate_core.messages import Command, command, handler, view_of
 
 
 def _controlled(room_id: str, ctx: Context) -> tuple[Room, Timer]:
     room = held_room(room_id, ctx)
     check_control(room, ctx)
-    timer = ctx.store.get(Timer, room_id, hold=True)
-    return room, timer or beginning(room_id, room.plan)
+    return room, kept_timer(room, ctx)
 
 
-def _tell(cls: type[TimerChanged], timer: Timer, ctx: Context) -> TimerView:
-    stored = keep_timer(timer, ctx)
-    ctx.emit(view_of(cls, stored, by=ctx.actor.id), to=room_stream(stored.room_id))
-    return seen(stored, ctx.now)
+def _become(
+    before: Timer,
+    after: Timer,
+    told: type[TimerChanged],
+    ctx: Context,
+    *,
+    ending: Ending = Ending.OVER,
+    **more: Any,
+) -> TimerView:
+    """Store and tell what the timer has become; nothing of either if it is as it was."""
+    if after is not before:
+        ctx.emit(view_of(told, after, by=ctx.actor.id, **more), to=room_stream(after.room_id))
+        after = keep_timer(before, after, ctx, ending=ending)
+    return seen(after, ctx.now)
 
 
 @command("timer.start", touches={"room": "room_id"})
@@ -42,11 +59,8 @@ class StartTimer(Command[TimerView]):
 @handler
 def start_timer(ask: StartTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsPaused`, and whoever may not control the timer."""
-    _, timer = _controlled(ask.room_id, ctx)
-    started = timer.start(ctx.now)
-    if started is timer:
-        return seen(timer, ctx.now)
-    return _tell(TimerStarted, started, ctx)
+    room, timer = _controlled(ask.room_id, ctx)
+    return _become(timer, timer.start(ctx.now, room.plan), TimerStarted, ctx)
 
 
 @command("timer.pause", touches={"room": "room_id"})
@@ -60,7 +74,7 @@ class PauseTimer(Command[TimerView]):
 def pause_timer(ask: PauseTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotRunning`, and whoever may not control the timer."""
     _, timer = _controlled(ask.room_id, ctx)
-    return _tell(TimerPaused, timer.pause(ctx.now), ctx)
+    return _become(timer, timer.pause(ctx.now), TimerPaused, ctx)
 
 
 @command("timer.resume", touches={"room": "room_id"})
@@ -74,12 +88,15 @@ class ResumeTimer(Command[TimerView]):
 def resume_timer(ask: ResumeTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotPaused`, and whoever may not control the timer."""
     _, timer = _controlled(ask.room_id, ctx)
-    return _tell(TimerResumed, timer.resume(ctx.now), ctx)
+    return _become(timer, timer.resume(ctx.now), TimerResumed, ctx)
 
 
 @command("timer.reset", touches={"room": "room_id"})
 class ResetTimer(Command[TimerView]):
-    """Put the timer back to the beginning of the plan: idle, first work phase, nothing counted."""
+    """Put the timer back to the beginning of the plan: idle, first work phase, nothing counted.
+
+    What was worked until now is credited.
+    """
 
     room_id: Id
 
@@ -88,4 +105,76 @@ class ResetTimer(Command[TimerView]):
 def reset_timer(ask: ResetTimer, ctx: Context) -> TimerView:
     """Refuses whoever may not control the timer."""
     room, timer = _controlled(ask.room_id, ctx)
-    return _tell(TimerReset, timer.reset(room.plan), ctx)
+    return _become(timer, timer.reset(room.plan), TimerReset, ctx, ending=Ending.RESET)
+
+
+@command("timer.skip", touches={"room": "room_id"})
+class SkipPhase(Command[TimerView]):
+    """Go on to the next phase.
+
+    Work that is skipped is credited as far as it went, and does not count as completed.
+    """
+
+    room_id: Id
+
+
+@handler
+def skip_phase(ask: SkipPhase, ctx: Context) -> TimerView:
+    """Refuses `TimerHasOnePhase`, and whoever may not control the timer."""
+    room, timer = _controlled(ask.room_id, ctx)
+    attended = ctx.now < attended_until(room.id, ctx)
+    after, skipped = timer.skip(ctx.now, room.plan, attended=attended), timer.phase
+    return _become(timer, after, TimerSkipped, ctx, ending=Ending.SKIPPED, skipped=skipped)
+
+
+@command("timer.complete", touches={"room": "room_id"})
+class CompleteTimer(Command[TimerView]):
+    """Complete a flowtime, or confirm that a phase has just ended, once or often."""
+
+    room_id: Id
+
+
+@handler
+def complete_timer(ask: CompleteTimer, ctx: Context) -> TimerView:
+    """Refuses `TimerIsNotOver`, `TimerIsNotRunning`, and whoever may not control the timer."""
+    _, timer = _controlled(ask.room_id, ctx)
+    return _become(timer, timer.complete(ctx.now), TimerCompleted, ctx)
+
+
+@command("timer.extend", touches={"room": "room_id"})
+class ExtendPhase(Command[TimerView]):
+    """Give the phase that runs or is paused more time."""
+
+    room_id: Id
+    span: Annotated[timedelta, minutes(1, 60)]
+
+
+@handler
+def extend_phase(ask: ExtendPhase, ctx: Context) -> TimerView:
+    """Refuses `TimerIsNotRunning`, `TimerIsTooLong`, and whoever may not control the timer."""
+    _, timer = _controlled(ask.room_id, ctx)
+    return _become(timer, timer.extend(ask.span), TimerExtended, ctx, span=ask.span)
+
+
+@command("timer.change_plan", touches={"room": "room_id"})
+class ChangePlan(Command[TimerView]):
+    """Give a room another plan; what runs or is paused goes on as it was planned."""
+
+    room_id: Id
+    plan: Plan
+
+
+@handler
+def change_plan(ask: ChangePlan, ctx: Context) -> TimerView:
+    """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`."""
+    room = held_room(ask.room_id, ctx)
+    check_host(room, ctx)
+    timer = kept_timer(room, ctx)
+    if ask.plan == room.plan:
+        return seen(timer, ctx.now)
+    ctx.store.put(room.but(plan=ask.plan))
+    after = timer.but()
+    if timer.state is State.IDLE:
+        phase = timer.phase if ask.plan.kind is timer.kind else Phase.WORK
+        after = timer.laid_out(ask.plan, phase).but(ended_at=timer.ended_at)
+    return _become(timer, after, PlanChanged, ctx, plan=ask.plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from focusmate_core import codec
 from focusmate_core.fields import (
+    CalendarDay,
     Pattern,
     Plain,
     Rule,
@@ -145,12 +146,17 @@ def _wrong_span(rule: Span) -> list[Any]:
     return ["25", "P1M", "P1Y", "", 25, True, *map(duration_text, beyond)]
 
 
+def _wrong_day(_: CalendarDay) -> list[Any]:
+    return [7, True, "", "2026-02-30", "2026-1-1", "1969-12-31", "3000-01-01", "\ud800"]
+
+
 _WRONG_FOR: dict[type[Rule], Callable[[Any], list[Any]]] = {
     Text: _wrong_text,
     Pattern: _wrong_pattern,
     Secret: _wrong_secret,
     Whole: _wrong_whole,
     Span: _wrong_span,
+    CalendarDay: _wrong_day,
 }
 _WRONG_PLAIN: dict[Any, list[Any]] = {
     bool: ["false", 0, 1],
@@ -193,6 +199,7 @@ _RULED: dict[type[Rule], Callable[[Any], Strategy]] = {
     Secret: _secret,
     Whole: lambda rule: st.integers(rule.least, rule.most),
     Span: lambda rule: st.timedeltas(rule.least, rule.most),
+    CalendarDay: lambda _: st.dates(date(1970, 1, 1), date(2999, 12, 31)).map(str),
 }
 
 

@@ -309,10 +309,15 @@ def counted_v2(data: dict[str, object]) -> dict[str, object]:
 # -- time, streams, tokens, sweeping --------------------------------------------------------------
 
 
-@settles("tally")
+def unsettled(tally_id: str, ctx: Context) -> datetime | None:
+    tally = ctx.store.get(Tally, tally_id)
+    return None if tally is None or tally.settled_at == ctx.now else ctx.now
+
+
+@settles("tally", when=unsettled)
 def settle_tally(tally_id: str, ctx: Context) -> None:
     tally = ctx.store.get(Tally, tally_id)
-    if tally is not None and tally.settled_at != ctx.now:
+    if tally is not None:
         ctx.store.put(tally.but(settled_at=ctx.now))
 
 

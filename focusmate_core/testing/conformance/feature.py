@@ -168,6 +168,8 @@ class LateMachine(_History):
         self._tell(self.world.draw_call(data.draw, queries=True))
 
     def _tell(self, call: Call[Any]) -> None:
+        if call.message.spec.lags:
+            return
         with self.world.lawful() as events:
             outcome = self.world.engine.outcome(call)
         self.world.meet_all()

@@ -1,0 +1,197 @@
+"""Crediting: when work ends, somebody leaves, or is known to have stayed, sessions are made."""
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from focusmate_core.context import Context
+from focusmate_core.features.credit import STILL, ZERO, Account, Ran, Was, account
+from focusmate_core.features.days import day_of
+from focusmate_core.features.people import person_stream
+from focusmate_core.features.plans import Phase
+from focusmate_core.features.presence import (
+    Presence,
+    PresenceKnown,
+    PresenceLeft,
+    Stay,
+    ask_after,
+    everybody_in,
+    is_known,
+)
+from focusmate_core.features.rooms import Room
+from focusmate_core.features.sessions import (
+    KINDS,
+    LEAST,
+    Session,
+    SessionCredited,
+    SessionKind,
+    SessionStatus,
+    Work,
+    told,
+)
+from focusmate_core.features.timer import Ending, WorkEnded
+from focusmate_core.features.timer_machine import Stretch, Timer
+from focusmate_core.finding import Between, Find, Is, find_all
+from focusmate_core.messages import reacts, view_of
+
+# -- nouns ----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Part:
+    """One person's part in a phase of work: how it ran, where they were, and are now."""
+
+    person_id: str
+    work: Work
+    ran: Sequence[Ran]
+    stays: Sequence[Stay]
+    here: Presence | None
+
+    @property
+    def session_id(self) -> str:
+        """A UUIDv7 of the phase and the person: the same whenever this is credited."""
+        named = f"{self.work.room_id} {self.work.run} {self.person_id}".encode()
+        since_1970 = int(self.work.began_at.timestamp() * 1000)
+        made = since_1970.to_bytes(6, "big") + hashlib.sha256(named).digest()[:10]
+        number = int.from_bytes(made, "big") & ~(0xF << 76) & ~(0x3 << 62)
+        return str(uuid.UUID(int=number | 0x7 << 76 | 0x2 << 62))
+
+    def asks(self, ctx: Context) -> datetime | None:
+        """The end of the phase, if they came in time and may have stayed until then or not."""
+        over_at = self.work.over_at
+        if over_at is None or self.here is None or is_known(self.here, over_at, ctx):
+            return None
+        came = self.here.came
+        return over_at if any(came <= each.after for each in self.ran) else None
+
+    def account(self, now: datetime, *, is_known: bool) -> Account:
+        """What is theirs of it."""
+        was = [Was(each.since, each.until, each.came, each.went) for each in self.stays]
+        if self.here is not None:
+            known = self.here.until if not is_known else max(self.here.until, now)
+            was.append(Was(self.here.since, known, self.here.came, STILL))
+        return account(self.ran, was)
+
+
+# -- when -----------------------------------------------------------------------------------------
+
+
+@reacts(to=WorkEnded)
+def credit_all(fact: WorkEnded, ctx: Context) -> None:
+    """A phase of work is over: everybody who was there for a part of it is credited that part."""
+    work = view_of(Work, fact, kind=KINDS[fact.kind], over_at=ctx.at)
+    here = {each.person_id: each for each in everybody_in(work.room_id, ctx)}
+    stays = defaultdict(list)
+    for stay in _stays(ctx, work, Is("room_id", work.room_id)):
+        stays[stay.person_id].append(stay)
+    ran = _ran(work, ctx)
+    for person_id in sorted(here.keys() | stays.keys()):
+        part = Part(person_id, work, ran, stays[person_id], here.get(person_id))
+        _credit(part, ctx)
+
+
+@reacts(to=PresenceLeft)
+def credit_who_left(fact: PresenceLeft, ctx: Context) -> None:
+    """Whoever leaves is credited what they were there for, in case the phase never ends."""
+    _credit_what_waits(fact.person_id, ctx)
+    room, timer = ctx.store.get(Room, fact.room_id), ctx.store.get(Timer, fact.room_id)
+    if room and timer and timer.began_at and timer.phase is Phase.WORK:
+        kind = KINDS[timer.kind]
+        work = view_of(Work, timer, kind=kind, over_at=None, ending=None)
+        ran = _ran(work, ctx)
+        if timer.since:
+            ran.append(Ran(timer.since, max(timer.since, ctx.now), timer.moves, room.moves))
+        _credit_one(fact.person_id, work, ran, ctx)
+
+
+@reacts(to=PresenceKnown)
+def credit_who_stayed(fact: PresenceKnown, ctx: Context) -> None:
+    """It is known that somebody was there: what waited for that is credited."""
+    _credit_what_waits(fact.person_id, ctx)
+
+
+def _credit_what_waits(person_id: str, ctx: Context) -> None:
+    where = (Is("person_id", person_id), Is("status", SessionStatus.ACTIVE))
+    for known in list(find_all(ctx.store, Find(Session, where=where))):
+        if known.work is not None and known.work.over_at is not None:
+            _credit_one(person_id, known.work, _ran(known.work, ctx), ctx)
+
+
+def _credit_one(person_id: str, work: Work, ran: Sequence[Ran], ctx: Context) -> None:
+    here = ctx.store.get(Presence, person_id, hold=True)
+    here = here if here and here.room_id == work.room_id else None
+    stays = _stays(ctx, work, Is("person_id", person_id), Is("room_id", work.room_id))
+    _credit(Part(person_id, work, ran, stays, here), ctx)
+
+
+# -- what is known --------------------------------------------------------------------------------
+
+
+def _ran(work: Work, ctx: Context) -> list[Ran]:
+    """The stretches in which it ran, in their order."""
+    where = (Is("room_id", work.room_id), Is("run", work.run))
+    found = find_all(ctx.store, Find(Stretch, where=where))
+    return [Ran(each.since, each.until, each.moves_before, each.moves_after) for each in found]
+
+
+def _stays(ctx: Context, work: Work, *where: Is) -> list[Stay]:
+    """The stays that ended since it began."""
+    since = Between("went", work.first_move + 1, None)
+    return list(find_all(ctx.store, Find(Stay, where=(*where, since), order=("went",))))
+
+
+# -- credit ---------------------------------------------------------------------------------------
+
+
+def _credit(part: Part, ctx: Context) -> None:
+    """Make or bring up to date one person's session of a phase, and tell them."""
+    asks = part.asks(ctx)
+    if asks is not None and part.here is not None:
+        ask_after(part.here, asks, ctx)
+    parts = part.account(ctx.now, is_known=asks is None)
+    former = ctx.store.get(Session, part.session_id, hold=True)
+    credited = parts.credited if parts.credited >= LEAST else ZERO
+    if credited or asks:
+        status = _status(part.work, is_known=asks is None)
+        made = former or _new(part, parts, ctx)
+        made = made.but(work=part.work, account=parts, credited=credited, status=status)
+        if made.work is not None and made.work.kind is SessionKind.DEEP_WORK:
+            made = made.but(planned=parts.ran)
+        stored = ctx.store.put(made.but(ended_at=parts.last_at or made.ended_at))
+        added = credited - (former.credited if former else ZERO)
+        if credited:
+            ctx.emit(
+                SessionCredited(session=told(stored), added=added), to=person_stream(part.person_id)
+            )
+    elif former is not None:
+        ctx.store.delete(Session, former.id)
+
+
+def _status(work: Work, *, is_known: bool) -> SessionStatus:
+    if work.over_at is None or not is_known:
+        return SessionStatus.ACTIVE
+    is_over = work.ending is Ending.OVER
+    return SessionStatus.COMPLETED if is_over else SessionStatus.CANCELLED
+
+
+def _new(part: Part, parts: Account, ctx: Context) -> Session:
+    """The session as it begins, counted for the day on which it did."""
+    began = parts.first_at or part.work.began_at
+    day = day_of(part.person_id, began, ctx)
+    return Session(
+        id=part.session_id,
+        person_id=part.person_id,
+        kind=part.work.kind,
+        status=SessionStatus.ACTIVE,
+        is_manual=False,
+        started_at=began,
+        ended_at=began,
+        planned=part.work.length,
+        credited=ZERO,
+        day=day.day,
+        offset=day.offset,
+    )

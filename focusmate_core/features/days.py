@@ -1,0 +1,166 @@
+"""Days: which day an instant belongs to for a person; by time zone and day-start, as they were."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from focusmate_core.context import Context, QueryContext
+from focusmate_core.entities import Entity, entity
+from focusmate_core.fields import Pattern, Whole
+from focusmate_core.finding import Between, Find, Is
+from focusmate_core.messages import (
+    Command,
+    Query,
+    Value,
+    command,
+    handler,
+    query,
+    view,
+    view_of,
+)
+from focusmate_core.refusals import Kind, Refusal, refusal
+
+# -- nouns ----------------------------------------------------------------------------------------
+
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+ZoneName = Annotated[
+    str, Pattern(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}", "an IANA time zone, such as Europe/Paris", 64)
+]
+
+
+@entity("day_rules", key=("person_id", "since"))
+class DayRule(Entity):
+    """How a person's days go, from an instant until the next rule."""
+
+    person_id: str
+    since: datetime
+    time_zone: str
+    day_start: int
+    version: int = 0
+
+
+@view
+class DayRuleView(Value):
+    """How a person's days go: the zone, and the hour (0 to 23) at which a day begins."""
+
+    time_zone: str
+    day_start: int
+
+
+@view
+class LocalDay(Value):
+    """The day an instant belongs to, as `YYYY-MM-DD`, and the UTC offset it was counted in."""
+
+    day: str
+    offset: timedelta
+
+
+def local_day(at: datetime, zone: ZoneInfo, day_start: int) -> LocalDay:
+    """The day on which clocks in the zone showed the day-start last.
+
+    So a day has 23, 24 or 25 hours, and whoever works past midnight is still in the day before.
+    """
+    local = at.astimezone(zone)
+    shown = local.replace(tzinfo=None) - timedelta(hours=day_start)
+    return LocalDay(day=shown.date().isoformat(), offset=local.utcoffset() or timedelta(0))
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of this name; `NoSuchZone`."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise NoSuchZone(name=name) from None
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+@refusal(
+    "days.no_such_zone",
+    "There is no time zone {name} here; take a name of the IANA database, such as Europe/Paris.",
+    kind=Kind.INVALID,
+)
+class NoSuchZone(Refusal):
+    """The zone is unknown, or this machine has no data of it."""
+
+    name: str
+
+
+def day_after(day: str) -> str:
+    """The day after a day of the calendar."""
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+# -- for the features above -----------------------------------------------------------------------
+
+
+def rule_at(person_id: str, at: datetime, ctx: Context | QueryContext) -> DayRule:
+    """How a person's days went at an instant; UTC and midnight for who never said."""
+    until = at + timedelta(microseconds=1)
+    where = (Is("person_id", person_id), Between("since", None, until))
+    for known in ctx.store.find(Find(DayRule, where=where, order=("-since",), limit=1)).items:
+        return known
+    return DayRule(person_id=person_id, since=ALWAYS, time_zone="UTC", day_start=0)
+
+
+def day_of(person_id: str, at: datetime, ctx: Context | QueryContext) -> LocalDay:
+    """The day an instant belongs to for a person, by the rule that was in force then.
+
+    Counted in UTC where this machine has lost the zone's data since: no minute waits for that.
+    """
+    rule = rule_at(person_id, at, ctx)
+    try:
+        zone = zone_of(rule.time_zone)
+    except NoSuchZone:
+        zone = ZoneInfo("UTC")
+    return local_day(at, zone, rule.day_start)
+
+
+# -- requests -------------------------------------------------------------------------------------
+
+
+@command("days.change")
+class ChangeDays(Command[DayRuleView]):
+    """Say how one's days go from now on; what was counted before stays where it was counted."""
+
+    time_zone: ZoneName
+    day_start: Annotated[int, Whole(0, 23)] = 0
+
+
+@handler
+def change_days(ask: ChangeDays, ctx: Context) -> DayRuleView:
+    """Refuses `NoSuchZone`."""
+    zone_of(ask.time_zone)
+    known = ctx.store.get(DayRule, (ctx.actor.id, ctx.now), hold=True)
+    rule = DayRule(
+        person_id=ctx.actor.id,
+        since=ctx.now,
+        time_zone=ask.time_zone,
+        day_start=ask.day_start,
+        version=known.version if known else 0,
+    )
+    return view_of(DayRuleView, ctx.store.put(rule))
+
+
+@view
+class Today(Value):
+    """How the caller's days go, and which day it is for them."""
+
+    time_zone: str
+    day_start: int
+    today: str
+    offset: timedelta
+
+
+@query("days.today")
+class WhichDay(Query[Today]):
+    """How one's days go, and which day it is."""
+
+
+@handler
+def which_day(_: WhichDay, ctx: QueryContext) -> Today:
+    """Refuses nothing."""
+    rule = rule_at(ctx.actor.id, ctx.now, ctx)
+    today = local_day(ctx.now, zone_of(rule.time_zone), rule.day_start)
+    return view_of(Today, rule, today=today.day, offset=today.offset)

@@ -1,0 +1,399 @@
+"""Presence: who is where, from when until when, and how; intervals that a lease may end."""
+
+import enum
+from datetime import UTC, datetime, timedelta
+
+from focusmate_core.context import Context, QueryContext
+from focusmate_core.entities import Entity, entity
+from focusmate_core.features.rooms import Room, RoomClosed, RoomOpened, room_stream
+from focusmate_core.features.seats import RoomJoined, RoomLeft, SeatTakenAgain
+from focusmate_core.fields import Id
+from focusmate_core.finding import Find, Is, find_all
+from focusmate_core.messages import (
+    Access,
+    Command,
+    Event,
+    Value,
+    applies,
+    command,
+    event,
+    handler,
+    reacts,
+    settles,
+    snapshot,
+    value,
+    view,
+    view_of,
+)
+
+# -- nouns ----------------------------------------------------------------------------------------
+
+SIGNS = 20
+"""How many connections of a person are told apart."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+SERVICE = "service"
+
+
+@value
+class PresencePolicy(Value):
+    """What ends a presence: a setting, given to the engine among its ports."""
+
+    lease: timedelta | None = None
+    """None for «joined»: from joining to leaving. Otherwise «leased»: up to the last sign of life,
+    and over when there was none for so long."""
+
+    def is_over(self, until: datetime, returned: datetime) -> datetime:
+        """When a presence is over of which there was no sign after `until`.
+
+        Who was there when the service died has a whole lease from its return.
+        """
+        return ALWAYS if self.lease is None else max(until, returned) + self.lease
+
+
+class Status(enum.Enum):
+    """How somebody is in a room. Who has a seat there but no presence is away."""
+
+    ACTIVE = "active"
+    IDLE = "idle"
+
+
+@view
+class Sign(Value):
+    """What one connection of a person, or a door without connections, said last."""
+
+    source: str
+    seen_at: datetime
+    is_idle: bool
+
+
+@entity("presences", key="person_id", index=["room_id", ("room_id", "until")])
+class Presence(Entity):
+    """Where a person is now: in one room at the most, hence the key."""
+
+    person_id: str
+    room_id: str
+    since: datetime
+    until: datetime
+    """The last sign of life."""
+    came: int
+    """The room's count of moves when they came."""
+    signs: tuple[Sign, ...]
+    status: Status = Status.ACTIVE
+    asked_at: datetime | None = None
+    """Somebody waits to know whether they were still there at this instant."""
+    version: int = 0
+
+    def heard(self, sign: Sign, policy: PresencePolicy) -> "Presence":
+        """With one more sign of life; idle if all that still count are.
+
+        What is known of a person never shrinks, whatever the clock says.
+        """
+        until = max(self.until, sign.seen_at)
+        others = [each for each in self.signs if each.source != sign.source]
+        kept = [each for each in others if policy.is_over(each.seen_at, NEVER) > until]
+        latest = sorted([*kept, sign], key=lambda each: each.seen_at)[-SIGNS:]
+        signs = tuple(sorted(latest, key=lambda each: each.source))
+        idle = all(each.is_idle for each in signs)
+        return self.but(until=until, signs=signs, status=Status.IDLE if idle else Status.ACTIVE)
+
+
+@entity(
+    "stays",
+    key=("room_id", "came"),
+    index=[("room_id", "went", "came"), ("person_id", "room_id", "went", "came")],
+)
+class Stay(Entity):
+    """A presence that is over: this person was in this room from `since` until `until`."""
+
+    room_id: str
+    came: int
+    went: int
+    person_id: str
+    since: datetime
+    until: datetime
+    version: int = 0
+
+
+@entity("returns")
+class Return(Entity):
+    """When the service last came back."""
+
+    id: str
+    at: datetime
+    version: int = 0
+
+
+@view
+class PresenceView(Value):
+    """Who is in a room, since when and how."""
+
+    person_id: str
+    room_id: str
+    since: datetime
+    status: Status
+
+
+# -- facts ----------------------------------------------------------------------------------------
+
+
+@event("presence.entered")
+class PresenceEntered(Event):
+    """Somebody is in the room from now on."""
+
+    room_id: str
+    person_id: str
+    status: Status
+
+
+@event("presence.left")
+class PresenceLeft(Event):
+    """Somebody is in the room no more, since the instant which this event bears."""
+
+    room_id: str
+    person_id: str
+
+
+@event("presence.changed")
+class PresenceChanged(Event):
+    """Somebody in the room is active again, or idle."""
+
+    room_id: str
+    person_id: str
+    status: Status
+
+
+@event("presence.known")
+class PresenceKnown(Event):
+    """Somebody was still there when it was asked; told to nobody, for reactions alone."""
+
+    room_id: str
+    person_id: str
+
+
+# -- for the features above -----------------------------------------------------------------------
+
+
+def present(person_id: str, ctx: Context) -> Presence | None:
+    """Where a person is now; that room is brought up to now first."""
+    here = ctx.store.get(Presence, person_id, hold=True)
+    if here is None:
+        return None
+    ctx.settle("room", here.room_id)
+    return ctx.store.get(Presence, person_id, hold=True)
+
+
+def attended_until(room_id: str, ctx: Context | QueryContext) -> datetime:
+    """Until when somebody counts as there without any further sign of life; NEVER for nobody."""
+    asked = Find(Presence, where=(Is("room_id", room_id),), order=("-until",), limit=1)
+    for last in ctx.store.find(asked).items:
+        # Nobody vouches for the time in which the service was away.
+        return ctx.setting(PresencePolicy).is_over(last.until, NEVER)
+    return NEVER
+
+
+def is_known(here: Presence, at: datetime, ctx: Context | QueryContext) -> bool:
+    """Whether it is known by now that somebody who came before was still there at that instant."""
+    return ctx.setting(PresencePolicy).lease is None or here.until >= at
+
+
+def ask_after(here: Presence, at: datetime, ctx: Context) -> None:
+    """Have `PresenceKnown` or `PresenceLeft` tell once it is known who was there at an instant."""
+    asked = min(at, here.asked_at or at)
+    ctx.store.put(here.but(asked_at=asked))
+
+
+def everybody_in(room_id: str, ctx: Context | QueryContext) -> list[Presence]:
+    """All who are in a room, by id, as stored."""
+    return list(find_all(ctx.store, Find(Presence, where=(Is("room_id", room_id),))))
+
+
+# -- come and go ----------------------------------------------------------------------------------
+
+
+def sign_of(ctx: Context, *, is_idle: bool = False) -> Sign:
+    """The sign of life that a message of the caller's is."""
+    source = f"{ctx.origin.door} {ctx.origin.connection}".rstrip()
+    return Sign(source=source, seen_at=ctx.now, is_idle=is_idle)
+
+
+def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
+    """Let somebody be in a room, from now on or still; wherever else they were they leave."""
+    here, sign = present(person_id, ctx), sign_of(ctx)
+    if here is not None and here.room_id == room_id:
+        return hear(here, sign, ctx)
+    if here is not None:
+        depart(here, ctx, until=ctx.now)
+    room = _moved(room_id, ctx)
+    come = Presence(
+        person_id=person_id,
+        room_id=room_id,
+        since=ctx.now,
+        until=ctx.now,
+        came=room.moves,
+        signs=(sign,),
+    )
+    ctx.emit(view_of(PresenceEntered, come), to=room_stream(room_id))
+    lease = ctx.setting(PresencePolicy).lease
+    if lease is not None and room.lapses_at is None:
+        _watch(room, ctx.now + lease, ctx)
+    return ctx.store.put(come)
+
+
+def hear(here: Presence, sign: Sign, ctx: Context) -> Presence:
+    """Note a sign of life; tell whoever waits for it, and how they are, if that is new."""
+    heard = here.heard(sign, ctx.setting(PresencePolicy))
+    if heard.status is not here.status:
+        ctx.emit(view_of(PresenceChanged, heard), to=room_stream(here.room_id))
+    if heard.asked_at is not None and heard.until >= heard.asked_at:
+        heard = heard.but(asked_at=None)
+        ctx.emit(view_of(PresenceKnown, heard), to=())
+    return ctx.store.put(heard)
+
+
+def depart(here: Presence, ctx: Context, *, until: datetime, is_told: bool = True) -> None:
+    """Let a presence end with this instant; keep it as a stay."""
+    until = max(until, here.until)
+    room = _moved(here.room_id, ctx)
+    ctx.store.delete(Presence, here.person_id)
+    ctx.store.put(view_of(Stay, here, went=room.moves, until=until, version=0))
+    told = room_stream(here.room_id) if is_told else ()
+    ctx.emit(view_of(PresenceLeft, here), to=told, at=until)
+
+
+def _moved(room_id: str, ctx: Context) -> Room:
+    room = ctx.store.get(Room, room_id, hold=True)
+    if room is None:
+        msg = f"there is no room {room_id}, and somebody comes or goes"
+        raise LookupError(msg)
+    return ctx.store.put(room.but(moves=room.moves + 1))
+
+
+@reacts(to=RoomJoined)
+def enter_by_joining(fact: RoomJoined, ctx: Context) -> None:
+    """Who joins is there."""
+    arrive(fact.person_id, fact.room_id, ctx)
+
+
+@reacts(to=SeatTakenAgain)
+def enter_by_joining_again(fact: SeatTakenAgain, ctx: Context) -> None:
+    """Who joins again is there again."""
+    arrive(fact.person_id, fact.room_id, ctx)
+
+
+@reacts(to=RoomLeft)
+def leave_with_the_seat(fact: RoomLeft, ctx: Context) -> None:
+    """Who gives up the seat is not there any more."""
+    here = ctx.store.get(Presence, fact.person_id, hold=True)
+    if here is not None and here.room_id == fact.room_id:
+        depart(here, ctx, until=ctx.now)
+
+
+@reacts(to=RoomClosed)
+def leave_with_the_room(fact: RoomClosed, ctx: Context) -> None:
+    """Nobody is in a closed room; that it was closed says so."""
+    for here in everybody_in(fact.room_id, ctx):
+        depart(here, ctx, until=ctx.now, is_told=False)
+
+
+# -- leases run out -------------------------------------------------------------------------------
+
+
+def _watch(room: Room, at: datetime | None, ctx: Context) -> None:
+    """Look next at this instant for presences that lapse."""
+    ctx.store.put(room.but(lapses_at=at))
+    if at is None:
+        ctx.unschedule(f"presence:{room.id}")
+    else:
+        ctx.schedule(f"presence:{room.id}", at, EndLapsed(room_id=room.id))
+
+
+def lapses_at(room_id: str, ctx: Context) -> datetime | None:
+    """When to look next for presences that lapse in a room."""
+    room = ctx.store.get(Room, room_id, hold=True)
+    return room.lapses_at if room else None
+
+
+@settles("room", when=lapses_at)
+def let_one_lapse(room_id: str, ctx: Context) -> None:
+    """End the presence whose lease ran out first, or look again when the next one does."""
+    room = ctx.store.get(Room, room_id, hold=True)
+    asked = Find(Presence, where=(Is("room_id", room_id),), order=("until",), limit=1)
+    over_at, policy = ALWAYS, ctx.setting(PresencePolicy)
+    for first in ctx.store.find(asked).items:
+        over_at = policy.is_over(first.until, returned_at(ctx))
+        if over_at <= ctx.at:
+            depart(first, ctx, until=first.until)
+            return
+    if room is not None:
+        _watch(room, None if over_at is ALWAYS else over_at, ctx)
+
+
+def returned_at(ctx: Context | QueryContext) -> datetime:
+    """When the service last came back; NEVER before it ever did."""
+    known = ctx.store.get(Return, SERVICE)
+    return known.at if known else NEVER
+
+
+@command("presence.end_lapsed", access=Access.SYSTEM, touches={"room": "room_id"})
+class EndLapsed(Command[None]):
+    """A lease in a room may have run out: its deadline is due."""
+
+    room_id: Id
+
+
+@handler
+def end_lapsed(ask: EndLapsed, ctx: Context) -> None:
+    """Settling did it; a clock that was set back meanwhile finds the deadline again."""
+    room = ctx.store.get(Room, ask.room_id, hold=True)
+    if room is not None and room.lapses_at is not None:
+        _watch(room, room.lapses_at, ctx)
+
+
+# -- the stream room:<id> -------------------------------------------------------------------------
+
+
+@snapshot("room", "presence")
+def presence_part(room_id: str, ctx: QueryContext) -> tuple[PresenceView, ...]:
+    """Who is there, by id."""
+    return tuple(view_of(PresenceView, here) for here in everybody_in(room_id, ctx))
+
+
+@applies(RoomOpened, part="presence")
+def nobody_yet(_: object, _fact: RoomOpened, _at: datetime) -> tuple[PresenceView, ...]:
+    """Nobody is in a new room; its host enters next."""
+    return ()
+
+
+@applies(PresenceEntered, part="presence")
+def entered(
+    people: tuple[PresenceView, ...], fact: PresenceEntered, at: datetime
+) -> tuple[PresenceView, ...]:
+    """With one more, by id."""
+    more = (*people, view_of(PresenceView, fact, since=at))
+    return tuple(sorted(more, key=lambda each: each.person_id))
+
+
+@applies(PresenceLeft, part="presence")
+def went(
+    people: tuple[PresenceView, ...], fact: PresenceLeft, _at: datetime
+) -> tuple[PresenceView, ...]:
+    """Without that person."""
+    return tuple(each for each in people if each.person_id != fact.person_id)
+
+
+@applies(PresenceChanged, part="presence")
+def changed(
+    people: tuple[PresenceView, ...], fact: PresenceChanged, _at: datetime
+) -> tuple[PresenceView, ...]:
+    """The same people, one of them in another way."""
+    return tuple(
+        each.but(status=fact.status) if each.person_id == fact.person_id else each
+        for each in people
+    )
+
+
+@applies(RoomClosed, part="presence")
+def all_went(_: object, _fact: RoomClosed, _at: datetime) -> tuple[PresenceView, ...]:
+    """Nobody is in a closed room."""
+    return ()
