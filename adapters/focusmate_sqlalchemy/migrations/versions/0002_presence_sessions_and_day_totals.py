@@ -1,4 +1,4 @@
-"""presence, sessions and day totals"""
+"""Presence, sessions and day totals."""
 
 from typing import Any
 
@@ -137,32 +137,33 @@ def upgrade() -> None:
 
 
 def _change_rooms() -> None:
-    with op.batch_alter_table("rooms", schema=None) as batch_op:
-        batch_op.add_column(_filled("is_public", sa.Boolean(), sa.true()))
-        batch_op.add_column(sa.Column("lapses_at", sa.BigInteger(), nullable=True))
-        batch_op.add_column(_filled("moves", sa.BigInteger(), sa.text("0")))
+    with op.batch_alter_table("rooms", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_filled("is_public", sa.Boolean(), sa.true()), insert_after="is_open")
+        batch_op.add_column(_empty("lapses_at"), insert_after="closed_at")
+        batch_op.add_column(_counted("moves"), insert_after="lapses_at")
         batch_op.drop_index(batch_op.f("ix_rooms_is_open_opened_at_id"))
         batch_op.create_index(
             "ix_rooms_is_open_is_public_opened_at_id",
             ["is_open", "is_public", "opened_at", "id"],
             unique=False,
         )
-    with op.batch_alter_table("seats", schema=None) as batch_op:
-        batch_op.add_column(_filled("is_moderator", sa.Boolean(), sa.false()))
+    with op.batch_alter_table("seats", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_filled("is_moderator", sa.Boolean(), sa.false()), insert_after="since")
     _forget_defaults("rooms", "is_public", "moves")
     _forget_defaults("seats", "is_moderator")
 
 
 def _change_timers() -> None:
-    with op.batch_alter_table("timers", schema=None) as batch_op:
-        batch_op.add_column(_filled("kind", TEXT, sa.text("'pomodoro'")))
-        batch_op.add_column(sa.Column("suggested_break", sa.BigInteger(), nullable=True))
-        batch_op.add_column(_filled("run", sa.BigInteger(), sa.text("0")))
-        batch_op.add_column(sa.Column("began_at", sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column("since", sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column("ended_at", sa.BigInteger(), nullable=True))
-        for name in ("stretches", "first_move", "moves"):
-            batch_op.add_column(_filled(name, sa.BigInteger(), sa.text("0")))
+    with op.batch_alter_table("timers", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_filled("kind", TEXT, sa.text("'pomodoro'")), insert_after="room_id")
+        batch_op.add_column(_empty("suggested_break"), insert_after="left")
+        batch_op.add_column(_counted("run"), insert_after="suggested_break")
+        batch_op.add_column(_empty("began_at"), insert_after="run")
+        batch_op.add_column(_empty("since"), insert_after="began_at")
+        batch_op.add_column(_empty("ended_at"), insert_after="since")
+        batch_op.add_column(_counted("stretches"), insert_after="ended_at")
+        batch_op.add_column(_counted("first_move"), insert_after="stretches")
+        batch_op.add_column(_counted("moves"), insert_after="first_move")
     _forget_defaults("timers", "kind", "run", "stretches", "first_move", "moves")
     # What runs now began in a version that did not note when; nobody was seen to be there before.
     op.execute(
@@ -179,6 +180,14 @@ def _change_timers() -> None:
 def _filled(name: str, kind: Any, value: Any) -> sa.Column[Any]:
     """A column that the rows there are need a value for."""
     return sa.Column(name, kind, nullable=False, server_default=value)
+
+
+def _counted(name: str) -> sa.Column[Any]:
+    return _filled(name, sa.BigInteger(), sa.text("0"))
+
+
+def _empty(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=True)
 
 
 def _forget_defaults(table: str, *names: str) -> None:
