@@ -154,21 +154,28 @@ def _credit(part: Part, ctx: Context) -> None:
         ask_after(part.here, asks, ctx)
     parts = part.account(ctx.now, is_known=asks is None)
     former = ctx.store.get(Session, part.session_id, hold=True)
-    credited = parts.credited if parts.credited >= LEAST else ZERO
-    if credited or asks:
-        status = _status(part.work, is_known=asks is None)
-        made = former or _new(part, parts, ctx)
-        made = made.but(work=part.work, account=parts, credited=credited, status=status)
-        if made.work is not None and made.work.kind is SessionKind.DEEP_WORK:
-            made = made.but(planned=parts.ran)
-        stored = ctx.store.put(made.but(ended_at=parts.last_at or made.ended_at))
-        added = credited - (former.credited if former else ZERO)
-        if credited:
-            ctx.emit(
-                SessionCredited(session=told(stored), added=added), to=person_stream(part.person_id)
-            )
-    elif former is not None:
-        ctx.store.delete(Session, former.id)
+    made = _brought_up(former or _new(part, parts, ctx), part.work, parts, is_known=asks is None)
+    if not made.credited and asks is None:
+        if former is not None:
+            ctx.store.delete(Session, former.id)
+    elif made != former:
+        stored = ctx.store.put(made)
+        added = made.credited - (former.credited if former else ZERO)
+        if made.credited:
+            credited = SessionCredited(session=told(stored), added=added)
+            ctx.emit(credited, to=person_stream(part.person_id))
+
+
+def _brought_up(session: Session, work: Work, parts: Account, *, is_known: bool) -> Session:
+    """The session as it is with what is known now; of flowtime, what was done was planned."""
+    return session.but(
+        work=work,
+        account=parts,
+        status=_status(work, is_known=is_known),
+        credited=parts.credited if parts.credited >= LEAST else ZERO,
+        planned=parts.ran if work.kind is SessionKind.DEEP_WORK else work.length,
+        ended_at=parts.last_at or session.ended_at,
+    )
 
 
 def _status(work: Work, *, is_known: bool) -> SessionStatus:

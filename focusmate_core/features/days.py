@@ -132,6 +132,9 @@ class ChangeDays(Command[DayRuleView]):
 def change_days(ask: ChangeDays, ctx: Context) -> DayRuleView:
     """Refuses `NoSuchZone`."""
     zone_of(ask.time_zone)
+    in_force = rule_at(ctx.actor.id, ctx.now, ctx)
+    if (in_force.time_zone, in_force.day_start) == (ask.time_zone, ask.day_start):
+        return view_of(DayRuleView, in_force)
     known = ctx.store.get(DayRule, (ctx.actor.id, ctx.now), hold=True)
     rule = DayRule(
         person_id=ctx.actor.id,
