@@ -154,7 +154,8 @@ def _credit(part: Part, ctx: Context) -> None:
         ask_after(part.here, asks, ctx)
     parts = part.account(ctx.now, is_known=asks is None)
     former = ctx.store.get(Session, part.session_id, hold=True)
-    made = _brought_up(former or _new(part, parts, ctx), part.work, parts, is_known=asks is None)
+    begun = _begun(part, parts, former, ctx)
+    made = _brought_up(begun, part.work, parts, is_known=asks is None)
     if not made.credited and asks is None:
         if former is not None:
             ctx.store.delete(Session, former.id)
@@ -185,10 +186,14 @@ def _status(work: Work, *, is_known: bool) -> SessionStatus:
     return SessionStatus.COMPLETED if is_over else SessionStatus.CANCELLED
 
 
-def _new(part: Part, parts: Account, ctx: Context) -> Session:
-    """The session as it begins, counted for the day on which it did."""
+def _begun(part: Part, parts: Account, former: Session | None, ctx: Context) -> Session:
+    """The session as it begins, counted for the day on which it did; that is once credited."""
+    if former is not None and former.credited:
+        return former
     began = parts.first_at or part.work.began_at
     day = day_of(part.person_id, began, ctx)
+    if former is not None:
+        return former.but(started_at=began, day=day.day, offset=day.offset)
     return Session(
         id=part.session_id,
         person_id=part.person_id,
