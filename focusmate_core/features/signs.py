@@ -4,18 +4,16 @@ from datetime import timedelta
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
+from focusmate_core.features.leases import SERVICE, Return, returned_at
 from focusmate_core.features.presence import (
-    SERVICE,
     Presence,
     PresencePolicy,
     PresenceView,
-    Return,
     Sign,
     arrive,
     everybody_in,
     hear,
     present,
-    returned_at,
     sign_of,
 )
 from focusmate_core.features.rooms import held_room, known_room
