@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,19 @@ STORAGES: dict[str, Callable[[Path], Storage]] = {"memory": memory, "sqlite": sq
 
 
 class Town:
-    """One engine with all bundled features. Everything is asked of it in messages."""
+    """One engine with all bundled features. Everything is asked of it in messages.
 
-    def __init__(self, storage: Storage, *, clock: FakeClock | None = None) -> None:
+    `settings` are given to the engine among its ports.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        clock: FakeClock | None = None,
+        settings: Iterable[Any] = (),
+    ) -> None:
+        self.settings = {type(each): each for each in settings}
         self.clock = clock or FakeClock()
         self.ids = SequentialIds()
         self.passwords = FakePasswords()
@@ -58,7 +68,7 @@ class Town:
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
-        ports = {Passwords: self.passwords, Tokens: FakeTokens()}
+        ports = {Passwords: self.passwords, Tokens: FakeTokens(), **self.settings}
         return Engine(self.storage, features=BUNDLED, clock=self.clock, ids=self.ids, ports=ports)
 
     def restart(self) -> None:
