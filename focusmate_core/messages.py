@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import operator
 import typing
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -47,15 +48,19 @@ class Value:
 
 def view_of(cls: type[V], source: Any, **more: Any) -> V:
     """A view made of the source's fields of the same names, and of `more`."""
-    for name in _names(cls):  # type: ignore[arg-type]  # a class can be hashed
-        if name not in more:
-            more[name] = getattr(source, name)
-    return cls(**more)
+    names, read = _taken(cls, tuple(more))  # type: ignore[arg-type]  # a class can be hashed
+    return cls(**dict(zip(names, read(source), strict=True)), **more)
 
 
 @functools.cache
-def _names(cls: type[Value]) -> tuple[str, ...]:
-    return tuple(field.name for field in cls.__attrs_attrs__)
+def _taken(
+    cls: type[Value], given: tuple[str, ...]
+) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Which fields a view takes from its source where these are given, and what reads them."""
+    names = tuple(field.name for field in cls.__attrs_attrs__ if field.name not in given)
+    if len(names) > 1:
+        return names, operator.attrgetter(*names)
+    return names, lambda source: tuple(getattr(source, name) for name in names)
 
 
 class Message(Value, Generic[R_co]):

@@ -151,40 +151,34 @@ def kept_timer(room: Room, ctx: Context) -> Timer:
     return ctx.store.get(Timer, room.id, hold=True) or beginning(room.id, room.plan)
 
 
-def keep_timer(before: Timer, after: Timer, ctx: Context, *, ending: Ending = Ending.OVER) -> Timer:
+def keep_timer(
+    before: Timer, after: Timer, room: Room, ctx: Context, *, ending: Ending = Ending.OVER
+) -> Timer:
     """Store what a timer has become, the deadline it needs, and the work that was done until now.
 
     `ending` says how the phase ended, if it did.
     """
-    room = known_room(after.room_id, ctx)
-    goes_on = after.began_at is not None and after.run == before.run
-    is_over = before.began_at is not None and not goes_on
-    if before.since is not None and (after.since is None or is_over):
-        number = _keep_stretch(before, before.since, room, ctx)
-        after = after if is_over else after.but(stretches=number)
-    if after.since is not None and (before.since is None or is_over):
-        is_first = before.began_at is None or is_over
-        first = room.moves if is_first else after.first_move
-        after = after.but(moves=room.moves, first_move=first)
-    if is_over and before.phase is Phase.WORK:
-        ctx.emit(view_of(WorkEnded, before, ending=ending), to=())
+    if before.phase is Phase.WORK:
+        goes_on = after.began_at is not None and after.run == before.run
+        if before.since is not None and not (goes_on and after.since is not None):
+            _keep_stretch(before, before.since, room, ctx)
+        if before.began_at is not None and not goes_on:
+            ctx.emit(view_of(WorkEnded, before, ending=ending), to=())
     return _store(after, ctx)
 
 
-def _keep_stretch(timer: Timer, since: datetime, room: Room, ctx: Context) -> int:
-    number = timer.stretches + 1
-    if timer.phase is Phase.WORK and since < ctx.at:
+def _keep_stretch(timer: Timer, since: datetime, room: Room, ctx: Context) -> None:
+    if since < ctx.at:
         stretch = Stretch(
             room_id=room.id,
             run=timer.run,
-            number=number,
+            number=timer.stretches,
             since=since,
             until=ctx.at,
             moves_before=timer.moves,
             moves_after=room.moves,
         )
         ctx.store.put(stretch)
-    return number
 
 
 def _store(timer: Timer, ctx: Context) -> Timer:
@@ -211,9 +205,10 @@ def let_phase_end(room_id: str, ctx: Context) -> None:
     """End the phase that is over, at its own instant."""
     room = known_room(room_id, ctx)
     before = kept_timer(room, ctx)
-    after = before.end_phase(room.plan, attended=ctx.at < attended_until(room_id, ctx))
+    attended = ctx.at < attended_until(room_id, ctx)
+    after = before.end_phase(room.plan, room.moves, attended=attended)
     ctx.emit(view_of(PhaseEnded, after, ended=before.phase), to=room_stream(room_id))
-    keep_timer(before, after, ctx)
+    keep_timer(before, after, room, ctx)
 
 
 @command("timer.end_phase", access=Access.SYSTEM, touches={"room": "room_id"})
@@ -236,8 +231,9 @@ def stop_with_the_room(fact: RoomClosed, ctx: Context) -> None:
     """No timer goes on in a closed room."""
     before = ctx.store.get(Timer, fact.room_id, hold=True)
     if before is not None:
-        after = before.reset(known_room(fact.room_id, ctx).plan)
-        stopped = keep_timer(before, after, ctx, ending=Ending.CLOSED)
+        room = known_room(fact.room_id, ctx)
+        after = before.reset(room.plan)
+        stopped = keep_timer(before, after, room, ctx, ending=Ending.CLOSED)
         ctx.emit(view_of(TimerReset, stopped, by=None), to=room_stream(fact.room_id))
 
 

@@ -34,7 +34,7 @@ def _controlled(room_id: str, ctx: Context) -> tuple[Room, Timer]:
 
 
 def _become(
-    before: Timer,
+    given: tuple[Room, Timer],
     after: Timer,
     told: type[TimerChanged],
     ctx: Context,
@@ -43,9 +43,10 @@ def _become(
     **more: Any,
 ) -> TimerView:
     """Store and tell what the timer has become; nothing of either if it is as it was."""
+    room, before = given
     if after is not before:
         ctx.emit(view_of(told, after, by=ctx.actor.id, **more), to=room_stream(after.room_id))
-        after = keep_timer(before, after, ctx, ending=ending)
+        after = keep_timer(before, after, room, ctx, ending=ending)
     return seen(after, ctx.now)
 
 
@@ -59,8 +60,8 @@ class StartTimer(Command[TimerView]):
 @handler
 def start_timer(ask: StartTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsPaused`, and whoever may not control the timer."""
-    room, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.start(ctx.now, room.plan), TimerStarted, ctx)
+    room, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.start(ctx.now, room.moves, room.plan), TimerStarted, ctx)
 
 
 @command("timer.pause", touches={"room": "room_id"})
@@ -73,8 +74,8 @@ class PauseTimer(Command[TimerView]):
 @handler
 def pause_timer(ask: PauseTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotRunning`, and whoever may not control the timer."""
-    _, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.pause(ctx.now), TimerPaused, ctx)
+    _, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.pause(ctx.now), TimerPaused, ctx)
 
 
 @command("timer.resume", touches={"room": "room_id"})
@@ -87,8 +88,8 @@ class ResumeTimer(Command[TimerView]):
 @handler
 def resume_timer(ask: ResumeTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotPaused`, and whoever may not control the timer."""
-    _, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.resume(ctx.now), TimerResumed, ctx)
+    room, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.resume(ctx.now, room.moves), TimerResumed, ctx)
 
 
 @command("timer.reset", touches={"room": "room_id"})
@@ -104,8 +105,8 @@ class ResetTimer(Command[TimerView]):
 @handler
 def reset_timer(ask: ResetTimer, ctx: Context) -> TimerView:
     """Refuses whoever may not control the timer."""
-    room, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.reset(room.plan), TimerReset, ctx, ending=Ending.RESET)
+    room, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.reset(room.plan), TimerReset, ctx, ending=Ending.RESET)
 
 
 @command("timer.skip", touches={"room": "room_id"})
@@ -121,10 +122,10 @@ class SkipPhase(Command[TimerView]):
 @handler
 def skip_phase(ask: SkipPhase, ctx: Context) -> TimerView:
     """Refuses `TimerHasOnePhase`, and whoever may not control the timer."""
-    room, timer = _controlled(ask.room_id, ctx)
+    room, timer = given = _controlled(ask.room_id, ctx)
     attended = ctx.now < attended_until(room.id, ctx)
-    after, skipped = timer.skip(ctx.now, room.plan, attended=attended), timer.phase
-    return _become(timer, after, TimerSkipped, ctx, ending=Ending.SKIPPED, skipped=skipped)
+    after, skipped = timer.skip(ctx.now, room.moves, room.plan, attended=attended), timer.phase
+    return _become(given, after, TimerSkipped, ctx, ending=Ending.SKIPPED, skipped=skipped)
 
 
 @command("timer.complete", touches={"room": "room_id"})
@@ -137,8 +138,8 @@ class CompleteTimer(Command[TimerView]):
 @handler
 def complete_timer(ask: CompleteTimer, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotOver`, `TimerIsNotRunning`, and whoever may not control the timer."""
-    _, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.complete(ctx.now), TimerCompleted, ctx)
+    _, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.complete(ctx.now), TimerCompleted, ctx)
 
 
 @command("timer.extend", touches={"room": "room_id"})
@@ -152,8 +153,8 @@ class ExtendPhase(Command[TimerView]):
 @handler
 def extend_phase(ask: ExtendPhase, ctx: Context) -> TimerView:
     """Refuses `TimerIsNotRunning`, `TimerIsTooLong`, and whoever may not control the timer."""
-    _, timer = _controlled(ask.room_id, ctx)
-    return _become(timer, timer.extend(ask.span), TimerExtended, ctx, span=ask.span)
+    _, timer = given = _controlled(ask.room_id, ctx)
+    return _become(given, timer.extend(ask.span), TimerExtended, ctx, span=ask.span)
 
 
 @command("timer.change_plan", touches={"room": "room_id"})
@@ -172,9 +173,9 @@ def change_plan(ask: ChangePlan, ctx: Context) -> TimerView:
     timer = kept_timer(room, ctx)
     if ask.plan == room.plan:
         return seen(timer, ctx.now)
-    ctx.store.put(room.but(plan=ask.plan))
+    room = ctx.store.put(room.but(plan=ask.plan))
     after = timer.but()
     if timer.state is State.IDLE:
         phase = timer.phase if ask.plan.kind is timer.kind else Phase.WORK
         after = timer.laid_out(ask.plan, phase).but(ended_at=timer.ended_at)
-    return _become(timer, after, PlanChanged, ctx, plan=ask.plan)
+    return _become((room, timer), after, PlanChanged, ctx, plan=ask.plan)

@@ -78,31 +78,45 @@ class Timer(Entity):
     """The room's count of moves since which it runs without a pause."""
     version: int = 0
 
-    def start(self, now: datetime, plan: Plan) -> "Timer":
+    def start(self, now: datetime, moves: int, plan: Plan) -> "Timer":
         """Running from now; as it is when it runs; `TimerIsPaused`."""
         if self.state is State.PAUSED:
             raise TimerIsPaused
         if self.state is State.RUNNING:
             return self
         idle = self if self.state is State.IDLE else self.laid_out(plan, Phase.WORK)
-        return idle.begin(now).but(ended_at=None)
+        return idle.begin(now, moves).but(ended_at=None)
 
-    def begin(self, at: datetime) -> "Timer":
-        """The phase that is laid out, running from this instant."""
-        ends_at, run = at + self.length, self.run + 1
-        return self.but(state=State.RUNNING, ends_at=ends_at, run=run, began_at=at, since=at)
+    def begin(self, at: datetime, moves: int) -> "Timer":
+        """The phase that is laid out, running from this instant, and from so many moves on."""
+        return self.but(
+            state=State.RUNNING,
+            ends_at=at + self.length,
+            run=self.run + 1,
+            began_at=at,
+            since=at,
+            first_move=moves,
+            moves=moves,
+        )
 
     def pause(self, now: datetime) -> "Timer":
         """Stopped with what is left; `TimerIsNotRunning`."""
         if self.ends_at is None:
             raise TimerIsNotRunning(state=self.state.value)
-        return self.but(state=State.PAUSED, ends_at=None, since=None, left=self.left_at(now))
+        return self.but(
+            state=State.PAUSED,
+            ends_at=None,
+            since=None,
+            left=self.left_at(now),
+            stretches=self.stretches + 1,
+        )
 
-    def resume(self, now: datetime) -> "Timer":
+    def resume(self, now: datetime, moves: int) -> "Timer":
         """Running again with what was left; `TimerIsNotPaused`."""
         if self.left is None:
             raise TimerIsNotPaused(state=self.state.value)
-        return self.but(state=State.RUNNING, ends_at=now + self.left, since=now, left=None)
+        ends_at = now + self.left
+        return self.but(state=State.RUNNING, ends_at=ends_at, since=now, moves=moves, left=None)
 
     def reset(self, plan: Plan) -> "Timer":
         """At the very beginning of the plan."""
@@ -129,7 +143,7 @@ class Timer(Entity):
             return ZERO
         return self.length if self.left is None else self.left
 
-    def end_phase(self, plan: Plan, *, attended: bool) -> "Timer":
+    def end_phase(self, plan: Plan, moves: int, *, attended: bool) -> "Timer":
         """After the end of a phase that runs: a pomodoro is in the next one, others are completed.
 
         The next one runs from the instant the last ended, where the plan says so and somebody is
@@ -142,7 +156,7 @@ class Timer(Entity):
         following = self.laid_out(plan, phase).but(completed=completed, ended_at=self.ends_at)
         if self.ends_at is None or not (attended and plan.goes_on_with(phase)):
             return following
-        return following.begin(self.ends_at)
+        return following.begin(self.ends_at, moves)
 
     def completed_with(self, left: timedelta) -> "Timer":
         """Over with so much left; a flowtime suggests a break."""
@@ -173,14 +187,14 @@ class Timer(Entity):
             raise TimerIsNotOver(left=self.left_at(now))
         raise TimerIsNotRunning(state=self.state.value)
 
-    def skip(self, now: datetime, plan: Plan, *, attended: bool) -> "Timer":
+    def skip(self, now: datetime, moves: int, plan: Plan, *, attended: bool) -> "Timer":
         """In the next phase, without having completed this one; `TimerHasOnePhase`."""
         if self.kind is not TimerKind.POMODORO:
             raise TimerHasOnePhase(counts=self.kind.value)
         phase = Phase.SHORT_BREAK if self.phase is Phase.WORK else Phase.WORK
         following = self.laid_out(plan, phase)
         goes_on = self.began_at is not None and attended and plan.goes_on_with(phase)
-        return following.begin(now) if goes_on else following
+        return following.begin(now, moves) if goes_on else following
 
     def extend(self, span: timedelta) -> "Timer":
         """With so much more time; `TimerIsNotRunning`, `TimerIsTooLong`."""
@@ -223,7 +237,7 @@ def beginning(room_id: str, plan: Plan) -> Timer:
 def settled(timer: Timer, plan: Plan, now: datetime, attended: datetime) -> Timer:
     """The timer brought up to now, where somebody is there up to the instant `attended`."""
     while timer.ends_at is not None and timer.ends_at <= now:
-        timer = timer.end_phase(plan, attended=timer.ends_at < attended)
+        timer = timer.end_phase(plan, timer.moves, attended=timer.ends_at < attended)
     return timer
 
 
