@@ -1,6 +1,6 @@
 """The bundled features and the sample keep the laws of features, and the laws see who does not."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import ModuleType
 
 import pytest
@@ -13,6 +13,7 @@ from focusmate_core import (
     Context,
     Entity,
     Event,
+    Query,
     QueryContext,
     Value,
     applies,
@@ -20,12 +21,17 @@ from focusmate_core import (
     entity,
     event,
     handler,
+    query,
     snapshot,
     view,
     watches,
 )
 from focusmate_core.features import BUNDLED
+from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.features.seats import NotInRoom
+from focusmate_core.ports.passwords import Passwords
+from focusmate_core.ports.tokens import Tokens
+from focusmate_core.testing.clock import START
 from focusmate_core.testing.conformance.feature import (
     FeatureContract,
     FeatureMachine,
@@ -33,12 +39,16 @@ from focusmate_core.testing.conformance.feature import (
     run_history,
 )
 from focusmate_core.testing.conformance.histories import Recipe
+from focusmate_core.testing.passwords import FakePasswords
+from focusmate_core.testing.tokens import FakeTokens
 from tests.core import sample
 from tests.core.conftest import Hydraulic, Loaded
 from tests.core.sample import Die, Press
 
 NAMES = ("ada", "Bob", "cleo")
 PASSWORDS = st.sampled_from(["correct horse", "correct horse", "wrong horse"])
+days = st.integers(-2, 2).map(lambda days: (START + timedelta(days=days)).date().isoformat())
+instants = st.timedeltas(timedelta(hours=-9), timedelta(hours=9)).map(lambda span: START + span)
 
 
 class TestBundledFeatures(FeatureContract):
@@ -54,7 +64,22 @@ class TestBundledFeatures(FeatureContract):
             "login": st.sampled_from([*NAMES, "ada@example.org"]),
             "password": PASSWORDS,
             "capacity": st.none() | st.integers(2, 3),
+            "time_zone": st.sampled_from(["Asia/Tokyo", "America/St_Johns", "Mars/Olympus"]),
+            "day": days,
+            "first": days,
+            "last": days,
+            "started_at": instants,
+            "starts_at": instants,
         }
+
+
+class TestBundledFeaturesWithALease(TestBundledFeatures):
+    """The same features where presences lapse."""
+
+    @pytest.fixture
+    def ports(self):
+        policy = PresencePolicy(lease=timedelta(seconds=60))
+        return {Passwords: FakePasswords(), Tokens: FakeTokens(), PresencePolicy: policy}
 
 
 class TestSampleFeature(FeatureContract):
@@ -123,6 +148,16 @@ class Switch(Command[Seen]):
     is_on: bool
 
 
+@query("lamps.glow")
+class Glow(Query[bool]):
+    """Whether it glows."""
+
+
+@query("lamps.afterglow", lags=True)
+class Afterglow(Query[bool]):
+    """Whether it is known to glow."""
+
+
 @command("lamps.flicker", access=Access.SYSTEM)
 class Flicker(Command[None]):
     """By itself."""
@@ -149,8 +184,15 @@ def lamps(flaw=""):  # noqa: C901  a feature in one function, so that each has i
             ctx.schedule("flicker", ctx.now, ask)
         if flaw == "multiplying":
             ctx.schedule(ctx.new_id(), ctx.now, ask)
+        if flaw in {"tardy", "lagging"} and ctx.store.get(Lamp, "glow") is None:
+            ctx.store.put(Lamp(id="glow", is_on=True))
         if flaw == "faulty deadline":
             raise RuntimeError("the bulb")
+
+    asked = {"tardy": Glow, "lagging": Afterglow}.get(flaw)
+
+    def glow(_: Query[bool], ctx: QueryContext) -> bool:
+        return ctx.store.get(Lamp, "glow") is not None
 
     @snapshot("lamp", "light")
     def light(lamp_id: str, ctx: QueryContext) -> object:
@@ -167,7 +209,10 @@ def lamps(flaw=""):  # noqa: C901  a feature in one function, so that each has i
         if flaw != "curious" and lamp and ctx.actor.id in lamp.guests:
             raise NotInRoom
 
-    things = (Lamp, Switched, Seen, Switch, Flicker, switch, flicker, light, lit, not_twice)
+    things = [Lamp, Switched, Seen, Switch, Flicker, switch, flicker, light, lit, not_twice]
+    if asked is not None:
+        glow.__annotations__["_"] = asked
+        things += [asked, handler(glow)]
     for thing in things:
         setattr(feature, thing.__name__, thing)
         thing.__module__ = "lamps"
@@ -196,3 +241,11 @@ class TestFlawlessFeature(FeatureContract):
 )
 def test_the_laws_see_a_flaw(flaw, said):
     assert said in broken(FeatureMachine, lamps(flaw))
+
+
+def test_a_query_shows_by_what_is_due_and_was_not_met_that_it_lags():
+    assert "who asks can tell" in broken(LateMachine, lamps("tardy"))
+
+
+def test_a_query_that_says_that_it_lags_may():
+    run_history(LateMachine, lamps("lagging"))

@@ -1,6 +1,6 @@
 """What fields take, what they say of what they do not take, and that text forms lose nothing."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated
 
 import attrs
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core.fields import (
+    CalendarDay,
+    Day,
     Email,
     Id,
     Plain,
@@ -139,6 +141,7 @@ class Form(Value):
     length: timedelta = timedelta(0)
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     maybe: Annotated[int, Whole(0, 1)] | None = None
+    day: Day = "2026-01-31"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,9 @@ class Form(Value):
         ("span", timedelta(minutes=1), timedelta(minutes=1)),
         ("maybe", None, None),
         ("maybe", 1, 1),
+        ("day", "1970-01-01", "1970-01-01"),
+        ("day", "2028-02-29", "2028-02-29"),
+        ("day", "2999-12-31", "2999-12-31"),
     ],
 )
 def test_what_is_taken_is_kept_clean(field, given, kept):
@@ -206,6 +212,14 @@ def test_what_is_taken_is_kept_clean(field, given, kept):
         ("at", datetime(2026, 1, 1), "an instant with a time zone"),  # noqa: DTZ001  on purpose
         ("at", "2026-01-01T00:00:00Z", "an instant"),
         ("maybe", 2, "from 0 to 1"),
+        ("day", "2026-02-29", "a day such as 2026-01-31, from 1970 to 2999"),
+        ("day", "1969-12-31", "from 1970"),
+        ("day", "3000-01-01", "to 2999"),
+        ("day", "2026-1-1", "a day such as"),
+        ("day", "20260101", "a day such as"),
+        ("day", " 2026-01-31", "a day such as"),
+        ("day", "٢٠٢٦-01-31", "a day such as"),
+        ("day", date(2026, 1, 31), "must be text, not date"),
     ],
 )
 def test_what_is_not_taken_is_refused_saying_what_is_asked_for(field, given, asked):
@@ -252,6 +266,7 @@ def test_rules_say_themselves_in_json_schema():
     assert Secret(3, 6).secret
     assert not Text().secret
     assert Span(timedelta(0), timedelta(1)).schema()["description"] == "from PT0S to P1D"
+    assert CalendarDay().schema() == {"type": "string", "format": "date"}
     assert Plain(datetime).schema() == {"type": "string", "format": "date-time"}
 
 

@@ -16,6 +16,7 @@ from focusmate_core.finding import (
     Find,
     Is,
     NoIndex,
+    find_all,
     index_for,
     matches,
     read_cursor,
@@ -23,6 +24,7 @@ from focusmate_core.finding import (
     write_cursor,
 )
 from focusmate_core.refusals import BadInput
+from focusmate_core.testing.memory import MemoryStorage
 
 
 @entity(
@@ -137,6 +139,19 @@ def test_a_page_goes_on_where_the_one_before_ended(book, order):
     after = Find(Book, order=order, after=asked.next_of(book)).start()
     assert after == tuple(getattr(book, name) for name in asked.sort_fields)
     assert asked.start() is None
+
+
+@pytest.mark.parametrize("number", [0, 1, 1000, 1001, 2001])
+def test_all_there_is_comes_in_order_however_many_pages_it_takes(number):
+    storage = MemoryStorage()
+    storage.open([Book])
+    with storage.write() as unit:
+        for rank in range(number):
+            unit.put(Book(id=f"{rank:05}", shelf="a", rank=-rank))
+        unit.put(Book(id="other", shelf="b", rank=0))
+        asked = Find(Book, [ON_A], ["rank"], limit=2)
+        ranks = [book.rank for book in find_all(unit, asked)]
+    assert ranks == sorted(-rank for rank in range(number))
 
 
 def test_the_key_breaks_ties_in_the_same_direction():

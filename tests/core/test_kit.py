@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from focusmate_core import codec
-from focusmate_core.fields import Rule, Text, minutes
+from focusmate_core.fields import Day, Rule, Text, minutes
 from focusmate_core.messages import Command, Value, command, value
 from focusmate_core.refusals import BadInput, Conflict
 from focusmate_core.testing import strategies
@@ -56,6 +56,7 @@ class Everything(Command[None]):
     span: timedelta
     short_span: Annotated[timedelta, minutes(1, 60)]
     text: str
+    day: Day
     short: Annotated[str, Text(0, 3)] | None = None
     maybe: Colour | None = None
 

@@ -33,7 +33,19 @@ Script = Callable[["Talk"], None]
 
 PASSWORD = "correct horse 9"
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
-EXAMPLES = (NOBODY, "ada@example.org", "ada", PASSWORD, 1, "PT25M", True)
+EXAMPLES = (
+    NOBODY,
+    "ada@example.org",
+    "ada",
+    PASSWORD,
+    1,
+    "PT25M",
+    True,
+    "2026-01-05",
+    "2026-01-05T09:00:00Z",
+    {},
+    [],
+)
 """One of these does for each field that is needed."""
 REGISTRY = Registry(BUNDLED)
 SYSTEMS = [w for w, cls in REGISTRY.messages.items() if cls.spec.access is Access.SYSTEM]

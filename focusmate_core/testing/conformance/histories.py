@@ -105,7 +105,8 @@ class World:
         named: Any = attrs.fields_dict(typing.cast("type[attrs.AttrsInstance]", cls))
         message = cls(**{name: self._draw_value(draw, name, at.type) for name, at in named.items()})
         key = draw(st.sampled_from([None] * 4 + ["k1", "k2"])) if takes_key(cls) else None
-        return Call(message, self._draw_actor(draw), key=key)
+        origin = Origin(connection=draw(st.sampled_from(["", "1", "2"])))
+        return Call(message, self._draw_actor(draw), origin, key)
 
     def _draw_actor(self, draw: Any) -> Actor:
         named = self._known["person_id"][-RECENT:] + self._known["user_id"][-RECENT:]
