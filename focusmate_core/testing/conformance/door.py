@@ -33,7 +33,7 @@ Script = Callable[["Talk"], None]
 
 PASSWORD = "correct horse 9"
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
-EXAMPLES = (
+EXAMPLES: tuple[Any, ...] = (
     NOBODY,
     "ada@example.org",
     "ada",
