@@ -71,6 +71,6 @@ def _offered(registry: Registry) -> Iterator[Route]:
 
 def _bind(resource: SimpleNamespace, method: str, endpoint: Endpoint) -> None:
     if method == "GET":
-        resource.on_get = resource.on_head = endpoint.on_get
+        resource.on_get = resource.on_head = endpoint.on_query
     else:
-        resource.on_post = endpoint.on_post
+        setattr(resource, f"on_{method.lower()}", endpoint.on_command)

@@ -8,7 +8,7 @@ Headers = list[tuple[bytes, bytes]]
 
 ANY = "*"
 _PREFLIGHT: Headers = [
-    (b"access-control-allow-methods", b"GET, HEAD, POST"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key"),
     (b"access-control-max-age", b"600"),
 ]

@@ -44,7 +44,7 @@ class Endpoint:
         self._location = route.location
         self._bare = _is_whole_in_path(message, route.in_path)
 
-    async def on_post(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
+    async def on_command(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
         """Carry out the message that path and body give together."""
         actor = self._actor(req)
         body = await req.body(self._behind.longest_body)
@@ -52,7 +52,7 @@ class Endpoint:
             raise _not_in_the_query(req)
         await self._carry_out(self._sent(body, req, path), actor, req, resp)
 
-    async def on_get(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
+    async def on_query(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
         """Answer the message that path and query string give together."""
         actor = self._actor(req)
         data = _merged(self._query.data(req.params), path)

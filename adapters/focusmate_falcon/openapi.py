@@ -147,7 +147,7 @@ class Document:
         by_status: dict[int, set[str]] = defaultdict(set)
         for refusal in self._refusals(route, message):
             by_status[STATUS[refusal.kind]].add(self._refusal(refusal))
-        if route.method == "POST":
+        if route.method != "GET":
             for early in _HTTP_WITH_A_BODY:
                 by_status[early].add(self._http(early))
         by_status[500].add(self._fault())
@@ -172,7 +172,7 @@ class Document:
             found.add(AnswerLost)
         if spec.access not in {Access.ANYONE, Access.SIGNED_IN}:
             found.add(NotAllowed)
-        return found.union(_WITH_A_BODY if route.method == "POST" else ())
+        return found.union(_WITH_A_BODY if route.method != "GET" else ())
 
     def _named_by_its_code(self, message: type[Message[Any]]) -> frozenset[type[Refusal]]:
         if message not in self._found:

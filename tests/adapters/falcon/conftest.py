@@ -92,9 +92,21 @@ class Somebody:
     def get(self, path, **more):
         return self.door.simulate_get(path, headers=self.headers, **more)
 
-    def post(self, path, json=None, *, key=None, **more):
+    def post(self, path, json=None, **more):
+        return self.ask("POST", path, json, **more)
+
+    def put(self, path, json=None, **more):
+        return self.ask("PUT", path, json, **more)
+
+    def patch(self, path, json=None, **more):
+        return self.ask("PATCH", path, json, **more)
+
+    def delete(self, path, json=None, **more):
+        return self.ask("DELETE", path, json, **more)
+
+    def ask(self, method, path, json=None, *, key=None, **more):
         headers = self.headers | ({"Idempotency-Key": key} if key is not None else {})
-        return self.door.simulate_post(path, json=json, headers=headers, **more)
+        return self.door.simulate_request(method, path, json=json, headers=headers, **more)
 
     def open_room(self, **more):
         answer = self.post("/v1/rooms", {"name": "Library", **more})

@@ -37,6 +37,9 @@ def cors_of(answer):
         ("GET", "/v1/rooms"),
         ("POST", "/v1/rooms"),
         ("DELETE", "/v1/rooms"),
+        ("PUT", "/v1/days"),
+        ("PATCH", "/v1/sessions/x"),
+        ("DELETE", "/v1/sessions/x"),
         ("OPTIONS", "/v1/rooms"),
         ("GET", "/nowhere"),
         ("GET", "/openapi.json"),
@@ -81,7 +84,7 @@ def test_a_browser_that_asks_leave_is_given_it_once_for_all(opened):
     }
     leave = opened(APP).simulate_options("/v1/rooms", headers=asked)
     assert (leave.status_code, leave.content) == (204, b"")
-    assert leave.headers["access-control-allow-methods"] == "GET, HEAD, POST"
+    assert leave.headers["access-control-allow-methods"] == "GET, HEAD, POST, PUT, PATCH, DELETE"
     allowed = leave.headers["access-control-allow-headers"].lower().split(", ")
     assert set(allowed) == set(asked["Access-Control-Request-Headers"].split(","))
 

@@ -65,6 +65,113 @@ def test_the_timer_is_started_paused_resumed_reset_and_seen(ada):
         assert ada.get(timer).json["state"] == state
 
 
+def test_a_phase_is_extended_and_skipped_and_a_plan_is_for_the_next_one(ada):
+    room = f"/v1/rooms/{ada.open_room()}"
+    planned = ada.put(f"{room}/plan", {"plan": {"work": "PT50M"}})
+    assert (planned.status_code, planned.json["length"]) == (200, "PT50M")
+    assert ada.get(room).json["plan"]["work"] == "PT50M"
+    ada.post(f"{room}/timer/start")
+    assert ada.post(f"{room}/timer/extend", {"span": "PT10M"}).json["length"] == "PT1H"
+    early = ada.post(f"{room}/timer/complete")
+    assert (early.status_code, early.json["params"]) == (409, {"left": "PT1H"})
+    assert ada.post(f"{room}/timer/skip").json["phase"] == "short_break"
+
+
+def test_a_moderator_is_appointed_and_dismissed(ada, bob):
+    room = f"/v1/rooms/{ada.open_room(control='moderators')}"
+    bob.post(f"{room}/join")
+    assert bob.post(f"{room}/timer/start").status_code == 403
+    appointed = ada.post(f"{room}/moderators", {"person_id": bob.id})
+    assert appointed.json["is_moderator"] is True
+    assert bob.post(f"{room}/timer/start").json["state"] == "running"
+    ada.post(f"{room}/moderators", {"person_id": bob.id, "is_moderator": False})
+    assert bob.post(f"{room}/timer/pause").status_code == 403
+
+
+def test_a_desk_is_ones_own_and_nobody_else_knows_of_it(ada, bob):
+    desk = ada.post("/v1/desk", {"name": "Mine"})
+    assert (desk.status_code, desk.json["capacity"]) == (200, 1)
+    assert ada.post("/v1/desk").json["id"] == desk.json["id"]
+    assert bob.get(f"/v1/rooms/{desk.json['id']}").status_code == 404
+    assert ada.post(f"/v1/rooms/{desk.json['id']}/timer/start").json["state"] == "running"
+
+
+# -- presence -------------------------------------------------------------------------------------
+
+
+def test_presence_is_entered_reported_and_seen(ada, bob):
+    here = f"/v1/rooms/{ada.open_room()}/presence"
+    assert ada.get("/v1/presence").json["here"]["status"] == "active"
+    assert bob.post(here).json["code"] == "rooms.not_in_it"
+    assert bob.get(here).json["code"] == "rooms.not_in_it"
+    assert ada.post(here).json["person_id"] == ada.id
+    reported = ada.post("/v1/presence", {"is_idle": True})
+    assert (reported.status_code, reported.json["status"]) == (200, "idle")
+    assert ada.get(here).json["items"] == [reported.json]
+    assert bob.get("/v1/presence").json == {"here": None}
+    assert bob.post("/v1/presence", {"is_idle": False}).json["code"] == "presence.nowhere"
+
+
+# -- sessions, days and totals --------------------------------------------------------------------
+
+
+def test_what_was_worked_is_in_the_history_and_in_the_total_of_the_day(ada, clock, engine):
+    room = f"/v1/rooms/{ada.open_room(plan={'work': 'PT10M'})}"
+    ada.post(f"{room}/timer/start")
+    clock.advance(minutes=10)
+    engine.run_due()
+    (session,) = ada.get("/v1/sessions").json["items"]
+    assert (session["credited"], session["why"], session["status"]) == (
+        "PT10M",
+        "10 min",
+        "completed",
+    )
+    assert ada.get(f"/v1/sessions/{session['id']}").json == session
+    days = ada.get("/v1/stats/days?first=2026-01-01&last=2026-01-31").json
+    assert (days["focused"], days["sessions"], len(days["days"])) == ("PT10M", 1, 1)
+    assert ada.post("/v1/stats/recount").json == {"days": 1, "mended": 0}
+    removed = ada.delete(f"/v1/sessions/{session['id']}")
+    assert (removed.status_code, removed.json["code"]) == (409, "sessions.not_by_hand")
+
+
+def test_a_record_by_hand_is_made_rated_and_removed(ada, bob):
+    made = ada.post("/v1/sessions", {"started_at": "2026-01-05T08:00:00Z", "length": "PT30M"})
+    where = made.headers["location"]
+    assert (made.status_code, where) == (201, f"/v1/sessions/{made.json['id']}")
+    assert ada.get(where).json == made.json
+    rated = ada.patch(where, {"focus": 4, "note": "Chapter two"})
+    assert rated.json == made.json | {"focus": 4, "note": "Chapter two"}
+    assert ada.patch(where).json == rated.json
+    for answer in (bob.get(where), bob.patch(where, {"focus": 1}), bob.delete(where)):
+        assert (answer.status_code, answer.json["code"]) == (404, "sessions.not_found")
+    assert ada.delete(where, key="once").json == rated.json
+    assert ada.delete(where, key="once").json == rated.json
+    assert ada.get(where).status_code == 404
+
+
+def test_a_session_is_scheduled_and_cancelled(ada):
+    asked = {"starts_at": "2026-01-06T09:00:00Z", "length": "PT50M"}
+    made = ada.post("/v1/sessions/scheduled", asked, key="k")
+    where = made.headers["location"]
+    assert (made.status_code, made.json["status"]) == (201, "scheduled")
+    assert ada.get(where).json == made.json
+    for _ in range(2):
+        assert ada.post(f"{where}/cancel").json["status"] == "cancelled"
+
+
+def test_ones_days_are_told_and_set(ada):
+    assert ada.get("/v1/days/today").json["today"] == "2026-01-05"
+    given = {"time_zone": "America/Los_Angeles", "day_start": 4}
+    assert ada.put("/v1/days", given).json == given
+    today = ada.get("/v1/days/today").json
+    assert today == given | {"today": "2026-01-04", "offset": "-PT8H"}
+    refused = ada.put("/v1/days", {"time_zone": "Atlantis/Capital"})
+    assert (refused.status_code, refused.json["code"]) == (422, "days.no_such_zone")
+
+
+# -- what holds for all ---------------------------------------------------------------------------
+
+
 def test_what_is_impossible_is_told_with_the_state_it_is_in(ada):
     refused = ada.post(f"/v1/rooms/{ada.open_room()}/timer/pause")
     assert refused.status_code == 409

@@ -248,6 +248,39 @@ def test_a_path_says_which_methods_it_takes(door):
     assert door.simulate_request("WEBSOCKET", "/v1/rooms").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/days", {"PUT"}),
+        ("/v1/rooms/x/plan", {"PUT"}),
+        ("/v1/rooms/x/presence", {"GET", "HEAD", "POST"}),
+        ("/v1/sessions/x", {"GET", "HEAD", "PATCH", "DELETE"}),
+        ("/v1/sessions/scheduled", {"POST"}),
+    ],
+)
+def test_a_path_takes_its_own_methods_and_no_others(door, path, methods):
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - methods:
+        answer = door.simulate_request(method, path, held=False)
+        assert (answer.status_code, answer.json["code"]) == (405, "http.method_not_allowed")
+        assert set(answer.headers["allow"].split(", ")) == methods | {"OPTIONS"}
+    assert set(door.simulate_options(path).headers["allow"].split(", ")) == methods
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_every_command_takes_its_fields_from_the_body_alone(ada, method):
+    path = "/v1/days" if method == "PUT" else f"/v1/sessions/{ada.id}"
+    refused = ada.ask(method, path, {"time_zone": "UTC"}, query_string="limit=1")
+    assert (refused.status_code, refused.json["fields"][0]["field"]) == (422, "limit")
+    refused = ada.ask(method, path, {"no_such": 1})
+    assert (refused.status_code, refused.json["code"]) == (422, "bad_input")
+    assert "no_such" in {problem["field"] for problem in refused.json["fields"]}
+    refused = ada.door.simulate_request(method, path, body="{}", headers=ada.headers)
+    assert (refused.status_code, refused.json["code"]) == (415, "http.unsupported_media_type")
+    headers = ada.headers | {"Content-Type": "application/json"}
+    refused = ada.door.simulate_request(method, path, body="{", headers=headers)
+    assert (refused.status_code, refused.json["code"]) == (400, "malformed")
+
+
 # -- what is nobody's fault, and what is ours -----------------------------------------------------
 
 
