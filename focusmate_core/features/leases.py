@@ -1,4 +1,4 @@
-"""Leases: a presence of which there is no sign of life any more ends with the last one."""
+"""Leases: who is silent is idle, then away, and was there up to the last sign of life."""
 
 from datetime import datetime
 
@@ -8,13 +8,16 @@ from focusmate_core.features.presence import (
     ALWAYS,
     NEVER,
     Presence,
+    PresenceChanged,
     PresenceEntered,
     PresencePolicy,
+    Status,
+    become,
     depart,
+    first_of,
 )
 from focusmate_core.features.rooms import Room
 from focusmate_core.fields import Id
-from focusmate_core.finding import Find, Is
 from focusmate_core.messages import Access, Command, command, handler, reacts, settles
 
 SERVICE = "service"
@@ -30,7 +33,7 @@ class Return(Entity):
 
 
 def _watch(room: Room, at: datetime | None, ctx: Context) -> None:
-    """Look next at this instant for presences that lapse."""
+    """Look next at this instant for who is silent."""
     ctx.store.put(room.but(lapses_at=at))
     if at is None:
         ctx.unschedule(f"presence:{room.id}")
@@ -39,33 +42,47 @@ def _watch(room: Room, at: datetime | None, ctx: Context) -> None:
 
 
 @reacts(to=PresenceEntered)
-def watch_over(fact: PresenceEntered, ctx: Context) -> None:
-    """Under a lease, look after who came; who is there already has the room looked at sooner."""
-    lease = ctx.setting(PresencePolicy).lease
+@reacts(to=PresenceChanged)
+def watch_over(fact: PresenceEntered | PresenceChanged, ctx: Context) -> None:
+    """Under a lease, look after who came, or is active again, unless the room is looked at sooner.
+
+    Who is idle was active before, so that the room is looked at soon enough for them, too.
+    """
     room = ctx.store.get(Room, fact.room_id, hold=True)
-    if lease is not None and room is not None and room.lapses_at is None:
-        _watch(room, ctx.now + lease, ctx)
+    at = ctx.setting(PresencePolicy).is_quiet(ctx.now)
+    if room is not None and at < (room.lapses_at or ALWAYS):
+        _watch(room, at, ctx)
 
 
 def lapses_at(room_id: str, ctx: Context) -> datetime | None:
-    """When to look next for presences that lapse in a room."""
+    """When to look next for who is silent in a room."""
     room = ctx.store.get(Room, room_id, hold=True)
     return room.lapses_at if room else None
 
 
 @settles("room", when=lapses_at)
-def let_one_lapse(room_id: str, ctx: Context) -> None:
-    """End the presence whose lease ran out first, or look again when the next one does."""
+def let_silence_tell(room_id: str, ctx: Context) -> None:
+    """Whoever is silent is idle, and then away: the next of them, or the next time to look."""
     room = ctx.store.get(Room, room_id, hold=True)
-    asked = Find(Presence, where=(Is("room_id", room_id),), order=("until",), limit=1)
-    over_at, policy = ALWAYS, ctx.setting(PresencePolicy)
-    for first in ctx.store.find(asked).items:
-        over_at = policy.is_over(first.until, returned_at(ctx))
-        if over_at <= ctx.at:
-            depart(first, ctx, until=first.until)
-            return
-    if room is not None:
-        _watch(room, None if over_at is ALWAYS else over_at, ctx)
+    at, who = _next(room_id, ctx)
+    if room is not None and (who is None or at > ctx.at):
+        _watch(room, at if who else None, ctx)
+    elif who is not None and who.status is Status.ACTIVE:
+        become(who, who.but(status=Status.IDLE), ctx)
+    elif who is not None:
+        depart(who, ctx, until=who.until)
+
+
+def _next(room_id: str, ctx: Context) -> tuple[datetime, Presence | None]:
+    """Who becomes idle or away next by being silent, and when; nobody, unless there is a lease."""
+    policy = ctx.setting(PresencePolicy)
+    active = first_of(room_id, Status.ACTIVE, ctx)
+    idle = first_of(room_id, Status.IDLE, ctx)
+    quiet_at = policy.is_quiet(active.until) if active else ALWAYS
+    over_at = policy.is_over(idle.until, returned_at(ctx)) if idle else ALWAYS
+    if quiet_at <= over_at:
+        return quiet_at, active if quiet_at < ALWAYS else None
+    return over_at, idle
 
 
 def returned_at(ctx: Context | QueryContext) -> datetime:
@@ -76,7 +93,7 @@ def returned_at(ctx: Context | QueryContext) -> datetime:
 
 @command("presence.end_lapsed", access=Access.SYSTEM, touches={"room": "room_id"})
 class EndLapsed(Command[None]):
-    """A lease in a room may have run out: its deadline is due."""
+    """Somebody in a room may have been silent for too long: its deadline is due."""
 
     room_id: Id
 

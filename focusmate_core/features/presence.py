@@ -43,12 +43,17 @@ class PresencePolicy(Value):
         """
         return ALWAYS if self.lease is None else max(until, returned) + self.lease
 
+    def is_quiet(self, until: datetime) -> datetime:
+        """When somebody is idle of whom there was no sign after `until`: half a lease later."""
+        return ALWAYS if self.lease is None else until + self.lease / 2
+
 
 class Status(enum.Enum):
     """How somebody is in a room. Who has a seat there but no presence is away."""
 
     ACTIVE = "active"
     IDLE = "idle"
+    """All their connections say so, or there was no sign of life for half a lease."""
 
 
 @view
@@ -60,7 +65,7 @@ class Sign(Value):
     is_idle: bool
 
 
-@entity("presences", key="person_id", index=["room_id", ("room_id", "until")])
+@entity("presences", key="person_id", index=["room_id", ("room_id", "status", "until")])
 class Presence(Entity):
     """Where a person is now: in one room at the most, hence the key."""
 
@@ -84,7 +89,7 @@ class Presence(Entity):
         """
         until = max(self.until, sign.seen_at)
         others = [each for each in self.signs if each.source != sign.source]
-        kept = [each for each in others if policy.is_over(each.seen_at, NEVER) > until]
+        kept = [each for each in others if policy.is_quiet(each.seen_at) > until]
         latest = sorted([*kept, sign], key=lambda each: each.seen_at)[-SIGNS:]
         signs = tuple(sorted(latest, key=lambda each: each.source))
         idle = all(each.is_idle for each in signs)
@@ -169,11 +174,10 @@ def present(person_id: str, ctx: Context) -> Presence | None:
 
 def attended_until(room_id: str, ctx: Context | QueryContext) -> datetime:
     """Until when somebody counts as there without any further sign of life; NEVER for nobody."""
-    asked = Find(Presence, where=(Is("room_id", room_id),), order=("-until",), limit=1)
-    for last in ctx.store.find(asked).items:
-        # Nobody vouches for the time in which the service was away.
-        return ctx.setting(PresencePolicy).is_over(last.until, NEVER)
-    return NEVER
+    last = [first_of(room_id, status, ctx, order="-until") for status in Status]
+    # Nobody vouches for the time in which the service was away.
+    over = ctx.setting(PresencePolicy).is_over
+    return max((over(each.until, NEVER) for each in last if each), default=NEVER)
 
 
 def is_known(here: Presence, at: datetime, ctx: Context | QueryContext) -> bool:
@@ -185,6 +189,15 @@ def ask_after(here: Presence, at: datetime, ctx: Context) -> None:
     """Have `PresenceKnown` or `PresenceLeft` tell once it is known who was there at an instant."""
     asked = min(at, here.asked_at or at)
     ctx.store.put(here.but(asked_at=asked))
+
+
+def first_of(
+    room_id: str, status: Status, ctx: Context | QueryContext, *, order: str = "until"
+) -> Presence | None:
+    """The first of all who are in a room in this way, by their last sign of life."""
+    where = (Is("room_id", room_id), Is("status", status))
+    found = ctx.store.find(Find(Presence, where=where, order=(order,), limit=1)).items
+    return found[0] if found else None
 
 
 def everybody_in(room_id: str, ctx: Context | QueryContext) -> list[Presence]:
@@ -221,15 +234,20 @@ def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
     return ctx.store.put(come)
 
 
+def become(here: Presence, changed: Presence, ctx: Context) -> Presence:
+    """Store somebody's presence as it is now, and tell if it is in another way."""
+    if changed.status is not here.status:
+        ctx.emit(view_of(PresenceChanged, changed), to=room_stream(here.room_id))
+    return ctx.store.put(changed)
+
+
 def hear(here: Presence, sign: Sign, ctx: Context) -> Presence:
-    """Note a sign of life; tell whoever waits for it, and how they are, if that is new."""
+    """Note a sign of life, and tell whoever waits for it."""
     heard = here.heard(sign, ctx.setting(PresencePolicy))
-    if heard.status is not here.status:
-        ctx.emit(view_of(PresenceChanged, heard), to=room_stream(here.room_id))
     if heard.asked_at is not None and heard.until >= heard.asked_at:
         heard = heard.but(asked_at=None)
         ctx.emit(view_of(PresenceKnown, heard), to=())
-    return ctx.store.put(heard)
+    return become(here, heard, ctx)
 
 
 def depart(here: Presence, ctx: Context, *, until: datetime, is_told: bool = True) -> None:

@@ -57,7 +57,7 @@ class Room(Entity):
     opened_at: datetime
     closed_at: datetime | None = None
     lapses_at: datetime | None = None
-    """Before this instant nobody's presence in it lapses; None while nobody's can."""
+    """Before this instant nobody in it becomes idle or away by being silent; None: nobody can."""
     moves: int = 0
     """How many came and went: the order in which they did, whatever a clock says."""
     version: int = 0

@@ -10,6 +10,7 @@ from focusmate_core.features.presence import (
     PresencePolicy,
     PresenceView,
     Sign,
+    Status,
     arrive,
     everybody_in,
     hear,
@@ -49,7 +50,8 @@ class EnterRoom(Command[PresenceView]):
     """Be in a room where one has a seat, or be there still: every call is a sign of life.
 
     Whoever is in another room leaves it. Under a lease a client without a connection calls this
-    more often than the lease is long.
+    at least every third of a lease: after half of one without a sign of life they are idle, after a
+    whole one they are away.
     """
 
     room_id: Id
@@ -151,8 +153,8 @@ def presence_in_room(ask: PresenceInRoom, ctx: QueryContext) -> PeoplePresent:
     """Refuses `RoomNotFound`, `NotInRoom`."""
     room = known_room(ask.room_id, ctx)
     check_member(room, ctx)
-    here = [each for each in everybody_in(room.id, ctx) if _is_here(each, ctx)]
-    return PeoplePresent(items=tuple(view_of(PresenceView, each) for each in here))
+    here = (_by_now(each, ctx) for each in everybody_in(room.id, ctx))
+    return PeoplePresent(items=tuple(each for each in here if each))
 
 
 @view
@@ -171,10 +173,13 @@ class MyPresence(Query[Whereabouts]):
 def my_presence(_: MyPresence, ctx: QueryContext) -> Whereabouts:
     """Refuses nothing."""
     here = ctx.store.get(Presence, ctx.actor.id)
-    is_somewhere = here is not None and _is_here(here, ctx)
-    return Whereabouts(here=view_of(PresenceView, here) if is_somewhere else None)
+    return Whereabouts(here=_by_now(here, ctx) if here else None)
 
 
-def _is_here(here: Presence, ctx: QueryContext) -> bool:
+def _by_now(here: Presence, ctx: QueryContext) -> PresenceView | None:
+    """How somebody is in the room whom the worker may not have looked at yet; None for away."""
     policy = ctx.setting(PresencePolicy)
-    return ctx.now < policy.is_over(here.until, returned_at(ctx))
+    if ctx.now >= policy.is_over(here.until, returned_at(ctx)):
+        return None
+    is_quiet = ctx.now >= policy.is_quiet(here.until)
+    return view_of(PresenceView, here, status=Status.IDLE if is_quiet else here.status)

@@ -56,7 +56,9 @@ def upgrade() -> None:
             "ix_presences_room_id_person_id", ["room_id", "person_id"], unique=False
         )
         batch_op.create_index(
-            "ix_presences_room_id_until_person_id", ["room_id", "until", "person_id"], unique=False
+            "ix_presences_room_id_status_until_person_id",
+            ["room_id", "status", "until", "person_id"],
+            unique=False,
         )
 
     op.create_table(
