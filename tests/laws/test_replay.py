@@ -12,7 +12,7 @@ from focusmate_core.fields import instant
 from focusmate_core.registry import Registry
 from focusmate_core.testing.memory import MemoryStorage
 from tests.features.town import Town
-from tests.golden.__main__ import HERE, file_of, recorded, wanted
+from tests.golden.__main__ import HERE, NEVER_STORED, file_of, recorded, wanted
 
 REGISTRY = Registry(BUNDLED)
 GOLDEN = sorted(HERE.glob("*/*.json"))
@@ -42,8 +42,12 @@ def test_everything_that_is_stored_has_a_golden_file_for_each_version():
     assert not missing, "run `python -m tests.golden` and commit what it wrote"
 
 
-def test_every_deadline_that_is_ever_set_has_a_golden_file():
+def test_whatever_the_story_stores_has_a_golden_file():
     assert recorded().keys() <= wanted(REGISTRY)
+
+
+def test_what_is_never_stored_is_something_that_is():
+    assert NEVER_STORED.keys() <= REGISTRY.messages.keys() | REGISTRY.events.keys()
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
