@@ -37,6 +37,7 @@ from focusmate_trio.refusals import (
     TooOften,
 )
 from focusmate_trio.stream import Wire
+from focusmate_trio.vouching import DOOR
 from focusmate_trio.watching import Shared, Watching
 
 _LOG = logging.getLogger("focusmate.websocket")
@@ -59,7 +60,7 @@ class Conversation:
         self._shared = shared
         self._engine = shared.engine
         self._settings = shared.settings
-        self._origin = Origin("websocket", address)
+        self._origin = Origin(DOOR, address, self.watching.connection)
         self._close = close
         self.verdict: tuple[int, str] | None = None
         """How it is to be closed once the frame at hand, or the message on its way, is answered."""

@@ -16,6 +16,7 @@ from focusmate_trio.hub import Hub
 from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
 from focusmate_trio.tail import Tail
+from focusmate_trio.vouching import LAG, Vouching
 from focusmate_trio.watching import Shared
 
 _LOG = logging.getLogger("focusmate.websocket")
@@ -54,11 +55,13 @@ async def serve(
     threads = settings.reading_threads
     readers = trio.CapacityLimiter(threads) if threads else None
     tail = Tail(engine, hub, settings)
-    door = Door(Shared(engine, runner, settings, hub, tail.nudge, readers))
+    vouching = Vouching(runner, settings)
+    door = Door(Shared(engine, runner, settings, hub, vouching, tail.nudge, readers))
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(tail.follow)
             nursery.start_soon(door.keep)
+            nursery.start_soon(vouching.live)
             for listener in listeners:
                 listener.setblocking(False)  # noqa: FBT003
                 nursery.start_soon(door.accept, listener, nursery)
@@ -70,6 +73,7 @@ async def serve(
     finally:
         for listener in listeners:
             listener.close()
+        await vouching.finish()
 
 
 class Door:
@@ -122,10 +126,10 @@ class Door:
 
     async def keep(self) -> None:
         """Ping everybody now and then, part with who is silent, look at who may no longer stay."""
-        every = self._settings.ping_every.total_seconds()
+        every = self._settings.pings_every.total_seconds()
         ping_at = trio.current_time() + every
         while True:
-            await trio.sleep(min(TICK, every))
+            await trio.sleep(min(TICK, every * LAG))
             pings = trio.current_time() >= ping_at
             if pings:
                 ping_at += every

@@ -18,7 +18,10 @@ class DoorSettings:
     expiry_told: timedelta = timedelta(minutes=1)
     """How long before its sign-in expires a client is told."""
     ping_every: timedelta = timedelta(seconds=20)
-    """How often every connection is pinged."""
+    """How often every connection is pinged, at the least."""
+    renew_every: timedelta | None = None
+    """How often the door tells of everybody when they were heard last: a third of the lease under
+    which they are present. Never with None, where a presence needs no sign of life."""
     silent_after: timedelta = timedelta(seconds=60)
     """A peer that was not heard for so long is gone."""
     retry_within: timedelta = timedelta(seconds=5)
@@ -51,3 +54,8 @@ class DoorSettings:
     """How many events are read and sent in one turn of the loop."""
     reading_threads: int = 2
     """How many threads read snapshots; with 0 they are read in the loop itself, as a test may."""
+
+    @property
+    def pings_every(self) -> timedelta:
+        """So often that each renewal has something to tell of everybody who lives."""
+        return min(self.ping_every, self.renew_every or self.ping_every)

@@ -183,6 +183,9 @@ class Wire(trio.abc.Stream):
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._socket)
             except OSError as broken:
+                if isinstance(broken, ConnectionResetError):
+                    # The peer, or its machine, said so; of one that fell silent nothing is known.
+                    self.heard_at = trio.current_time()
                 self.drop()
                 raise trio.BrokenResourceError from broken
         raise trio.ClosedResourceError

@@ -1,5 +1,6 @@
 """Watching: whose a connection is, and which streams it watches."""
 
+import secrets
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from focusmate_trio.hub import Channel, Hub
 from focusmate_trio.refusals import OtherPerson, TooManyConnections, TooManySubscriptions
 from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
+from focusmate_trio.vouching import Vouching
 
 
 @attrs.frozen
@@ -29,6 +31,7 @@ class Shared:
     runner: Runner
     settings: DoorSettings
     hub: Hub
+    vouching: Vouching
     nudge: Callable[[], None]
     """Has the outbox looked at now."""
     readers: trio.CapacityLimiter | None
@@ -56,6 +59,8 @@ class Watching:
     def __init__(self, shared: Shared, wire: Wire) -> None:
         self.actor: Actor = ANONYMOUS
         self.wire = wire
+        self.connection = secrets.token_hex(8)
+        """Tells it from all others of its person, whichever door they go through."""
         self._shared = shared
         self._engine = shared.engine
         self._hub = shared.hub
@@ -72,6 +77,7 @@ class Watching:
             raise TooManyConnections(most=most)
         self.actor = actor
         self._hub.add(self)
+        self._shared.vouching.came(self.connection, actor.id, self.wire)
         if actor.roles != former.roles:
             self._hub.check_again(self, tuple(self._streams))
 
@@ -82,6 +88,7 @@ class Watching:
         self._streams.clear()
         if self.actor.id and not self._has_left:
             self._hub.remove(self)
+            self._shared.vouching.went(self.connection)
         self._has_left = True
 
     def stopped(self, stream: str) -> None:

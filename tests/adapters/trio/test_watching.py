@@ -15,6 +15,7 @@ from focusmate_core.features import seats, timer_control
 from focusmate_core.testing.runner import InlineRunner
 from focusmate_trio.asking import Subscribe
 from focusmate_trio.hub import Hub
+from focusmate_trio.vouching import Vouching
 from focusmate_trio.watching import Shared, Watching
 from tests.adapters.trio.kit import QUICK, frames_in, opened
 from tests.features.town import STORAGES, Town
@@ -47,12 +48,12 @@ async def test_a_snapshot_says_its_number_and_the_next_event_counts_on(house):
         room = (await ada.get("rooms.open", name="Library"))["id"]
         begun = await ada.get("subscribe", stream=f"room:{room}")
         assert begun["stream"] == f"room:{room}"
-        assert begun["seq"] == 2
+        assert begun["seq"] == 3
         assert begun["resync"] is False
         assert begun["now"] == "2026-01-05T09:00:00Z"
-        assert set(begun["snapshot"]) == {"room", "seats", "timer"}
+        assert set(begun["snapshot"]) == {"room", "seats", "presence", "timer"}
         await ada.get("timer.start", room_id=room)
-        assert numbers([await ada.hear()]) == [3]
+        assert numbers([await ada.hear()]) == [4]
 
 
 async def test_whoever_resumes_is_told_what_came_since_in_order(house):
@@ -60,10 +61,10 @@ async def test_whoever_resumes_is_told_what_came_since_in_order(house):
         room = (await ada.get("rooms.open", name="Library"))["id"]
         for do in ("start", "pause", "resume", "reset"):
             await ada.get(f"timer.{do}", room_id=room)
-        begun = await ada.get("subscribe", stream=f"room:{room}", after=3)
+        begun = await ada.get("subscribe", stream=f"room:{room}", after=4)
         assert begun == {
             "stream": f"room:{room}",
-            "seq": 3,
+            "seq": 4,
             "now": "2026-01-05T09:00:00Z",
             "resync": False,
         }
@@ -72,8 +73,8 @@ async def test_whoever_resumes_is_told_what_came_since_in_order(house):
             "timer.resumed",
             "timer.reset",
         ]
-        begun = await ada.get("subscribe", stream=f"room:{room}", after=6)
-        assert begun["seq"] == 6
+        begun = await ada.get("subscribe", stream=f"room:{room}", after=7)
+        assert begun["seq"] == 7
         await ada.hears_nothing()
 
 
@@ -86,7 +87,7 @@ async def test_what_is_no_longer_held_or_never_was_is_made_good_by_a_snapshot(ho
     async with house.client("ada") as ada:
         begun = await ada.get("subscribe", stream=f"room:{room}", after=after)
         assert begun["resync"] is True
-        assert begun["seq"] == 2
+        assert begun["seq"] == 3
         assert begun["snapshot"]["room"]["id"] == room
 
 
@@ -156,10 +157,16 @@ async def test_whoever_leaves_hears_that_and_the_end_and_nothing_after_it(house)
             assert ended["stream"] == f"room:{room}"
             assert ended["ended"]["code"] == "websocket.may_not_watch"
             await each.hears_nothing()
-        assert [event["type"] for event in await ada.events(2)] == ["rooms.left", "timer.started"]
+        told = [event["type"] for event in await ada.events(3)]
+        assert told == ["rooms.left", "presence.left", "timer.started"]
         await bob.get("rooms.join", room_id=room)
         begun = await bob.get("subscribe", stream=f"room:{room}", after=left["seq"])
-        assert [event["type"] for event in await bob.events(2)] == ["timer.started", "rooms.joined"]
+        assert [event["type"] for event in await bob.events(4)] == [
+            "presence.left",
+            "timer.started",
+            "rooms.joined",
+            "presence.entered",
+        ]
         assert begun["seq"] == left["seq"]
 
 
@@ -171,7 +178,12 @@ async def test_whoever_leaves_and_is_back_at_once_hears_everything(house):
         guest = house.town.engine.authenticate(house.token("bob"))
         house.town.do(seats.LeaveRoom(room_id=room), guest)
         house.town.do(seats.JoinRoom(room_id=room), guest)
-        assert [event["type"] for event in await bob.events(2)] == ["rooms.left", "rooms.joined"]
+        assert [event["type"] for event in await bob.events(4)] == [
+            "rooms.left",
+            "presence.left",
+            "rooms.joined",
+            "presence.entered",
+        ]
         await bob.get("ping")
         await bob.hears_nothing()
 
@@ -205,11 +217,15 @@ def no_matter():
     """Nobody follows the outbox here."""
 
 
+def of_one_door(town, hub, readers):
+    runner = InlineRunner(town.engine)
+    return Shared(town.engine, runner, QUICK, hub, Vouching(runner, QUICK), no_matter, readers)
+
+
 async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothing(
     town, hub, ada, room, monkeypatch
 ):
-    readers = trio.CapacityLimiter(1)
-    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, no_matter, readers)
+    shared = of_one_door(town, hub, readers=trio.CapacityLimiter(1))
     watching = Watching(shared, Listener.Wire())
     watching.become(ada)
     subscribe = town.engine.subscribe
@@ -225,7 +241,7 @@ async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothin
 
 
 async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, ada, monkeypatch):
-    shared = Shared(town.engine, InlineRunner(town.engine), QUICK, hub, no_matter, readers=None)
+    shared = of_one_door(town, hub, readers=None)
     watching = Watching(shared, Listener.Wire())
     watching.become(attrs.evolve(ada, roles=frozenset({"moderator"})))
     await watching.subscribe(1, Subscribe(stream="public"))
@@ -242,8 +258,8 @@ async def test_what_a_client_does_here_is_told_without_waiting_for_the_next_look
     async with opened(town, rarely) as house, house.client("ada") as ada:
         room = (await ada.get("rooms.open", name="Library"))["id"]
         await ada.get("subscribe", stream=f"room:{room}")
-        for number in range(3, 9):
-            await ada.get("timer.start" if number % 2 else "timer.reset", room_id=room)
+        for number in range(4, 10):
+            await ada.get("timer.reset" if number % 2 else "timer.start", room_id=room)
             assert (await ada.hear())["seq"] == number
 
 
@@ -262,7 +278,7 @@ async def test_while_the_storage_is_away_nothing_is_lost(house):
         await ada.hears_nothing()
         house.town.storage.open(house.town.engine.entities)
         house.town.do(timer_control.PauseTimer(room_id=room), host)
-        assert numbers(await ada.events(2)) == [3, 4]
+        assert numbers(await ada.events(2)) == [4, 5]
 
 
 class Listener:
@@ -355,7 +371,7 @@ def test_whoever_begins_anew_is_told_once(town, hub, ada, room):
     assert (other.heard, listener.heard) == ([3, 4, 5, 6], [5, 6])
     entered(hub, listener, stream, 6)
     hub.publish(told[6:])
-    assert (other.heard[-2:], listener.heard[-2:]) == ([7, 8], [7, 8])
+    assert (other.heard[4:], listener.heard[2:]) == ([7, 8, 9], [7, 8, 9])
 
 
 def test_what_came_by_while_a_snapshot_was_read_is_known(town, hub, ada, room):
@@ -391,14 +407,13 @@ def test_an_event_that_cannot_be_sent_ends_its_stream_and_no_other(town, hub, ad
 def test_several_events_for_one_watcher_leave_in_one_write(town, hub, ada, room):
     other = town.open_room(ada)
     both, one = Listener(ada), Listener(ada)
-    for stream in (f"room:{room.id}", f"room:{other.id}"):
-        entered(hub, both, stream, 2)
-    entered(hub, one, f"room:{room.id}", 2)
-    toggled(town, room, ada, 3)
-    toggled(town, other, ada, 2)
-    hub.publish([envelope for envelope in town.all_told() if envelope.seq > 2])
+    entered(hub, both, f"room:{other.id}", 3)
+    # She left this one for the other.
+    for each in (both, one):
+        entered(hub, each, f"room:{room.id}", 4)
+    hub.publish(toggled(town, other, ada, 2)[3:] + toggled(town, room, ada, 3)[4:])
     assert (len(both.wire.written), len(one.wire.written)) == (1, 1)
-    assert (both.heard, one.heard) == ([3, 4, 5, 3, 4], [3, 4, 5])
+    assert (both.heard, one.heard) == ([4, 5, 5, 6, 7], [5, 6, 7])
 
 
 def test_one_frame_is_built_for_all(town, hub, ada, room):
