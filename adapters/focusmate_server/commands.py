@@ -88,7 +88,15 @@ def migrate(**given: Any) -> None:
 @click.option("--role", "granted", multiple=True, type=click.Choice(["moderator", "admin"]))
 @click.option("--token", metavar="", help="Do it as the person this access token was given to.")
 @click.option("--key", metavar="", help="An idempotency key: repeated, it is done once.")
-@settings_options("storage", "signing_key_file", "socket", "log_level", "log_format")
+@settings_options(
+    "storage",
+    "signing_key_file",
+    "socket",
+    "presence",
+    "lease_seconds",
+    "log_level",
+    "log_format",
+)
 def do(
     wire: str,
     fields: tuple[str, ...],

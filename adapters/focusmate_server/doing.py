@@ -24,6 +24,7 @@ from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.refusals import BadInput, Malformed, Refusal
 from focusmate_server.frames import RemoteFault
 from focusmate_server.places import places_of
+from focusmate_server.returning import say_returned
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer_client import NoWriter, WriterClient
@@ -67,6 +68,7 @@ class CommandDoor:
 
     def __init__(self, engine: Engine, client: WriterClient | None = None) -> None:
         self._engine = engine
+        self._is_alone = client is None
         self._run = engine.outcome if client is None else client.run
 
     def do(
@@ -77,6 +79,9 @@ class CommandDoor:
             actor = self._actor(who)
             cls = self._engine.registry.message(wire)
             message: Message[Any] = codec.value_of(given(cls, tuple(words)), cls)
+            if self._is_alone and not cls.spec.is_query:
+                # Else whoever was present when the server ended would be gone by this message.
+                say_returned(self._engine, within=0)
             answer = self._run(Call(message, actor, Origin("cli"), key)).result()
         except Refusal as no:
             click.echo(_readable(_told(no)), err=True)

@@ -110,7 +110,7 @@ def call_frame(number: int, call: Call[Any]) -> bytes:
             "do": call.message.spec.wire,
             "with": codec.plain(call.message),
             "actor": [call.actor.id, sorted(call.actor.roles)],
-            "origin": [call.origin.door, call.origin.address],
+            "origin": [call.origin.door, call.origin.address, call.origin.connection],
             "key": call.key,
         }
     )
@@ -125,8 +125,8 @@ def call_of(frame: dict[str, Any], registry: Registry) -> Call[Any]:
     """The call in a frame. Refuses what the message refuses."""
     message: Message[Any] = codec.value_of(frame["with"], registry.message(frame["do"]))
     actor_id, roles = frame["actor"]
-    door, address = frame["origin"]
-    return Call(message, Actor(actor_id, frozenset(roles)), Origin(door, address), frame["key"])
+    actor, origin = Actor(actor_id, frozenset(roles)), Origin(*frame["origin"])
+    return Call(message, actor, origin, frame["key"])
 
 
 def outcome_frame(number: int, outcome: Outcome[Any]) -> bytes:

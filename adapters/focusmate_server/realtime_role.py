@@ -6,20 +6,21 @@ import functools
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
-from focusmate_core.engine import Engine
 from focusmate_server import signals
 from focusmate_server.places import Places, places_of
 from focusmate_server.settings import Settings
 from focusmate_server.trio_runner import GREETED_WITHIN_S, SocketRunner
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer_client import NoWriter, dial
-from focusmate_trio.door import serve
+from focusmate_trio import DoorSettings, serve
 
 log = logging.getLogger(__name__)
+
+RENEWALS_A_LEASE = 3
 
 
 def serve_realtime(
@@ -36,8 +37,18 @@ def serve_realtime(
     places = places_of(settings)
     _find_writer(places, writer_within)
     engine = open_engine(settings, hashes=False)
-    trio.run(_live, engine, SocketRunner(places, engine.registry), listening, announce)
+    runner = SocketRunner(places, engine.registry)
+    door = functools.partial(
+        serve, engine, runner, listeners=[listening], settings=door_settings(settings)
+    )
+    trio.run(_live, runner, door, announce)
     engine.storage.close()
+
+
+def door_settings(settings: Settings) -> DoorSettings:
+    """The door's own: under a lease it renews whoever is connected, and can miss a turn."""
+    lease = settings.lease
+    return DoorSettings(renew_every=lease and lease / RENEWALS_A_LEASE)
 
 
 def _find_writer(places: Places, within: float) -> None:
@@ -52,13 +63,12 @@ def _find_writer(places: Places, within: float) -> None:
 
 
 async def _live(
-    engine: Engine, runner: SocketRunner, listening: socket.socket, announce: Callable[[], None]
+    runner: SocketRunner, door: Callable[..., Awaitable[object]], announce: Callable[[], None]
 ) -> None:
     with trio.open_signal_receiver(*signals.that_end()) as asked:
         async with trio.open_nursery() as lines:
             await lines.start(runner.live)
             async with trio.open_nursery() as doors:
-                door = functools.partial(serve, engine, runner, listeners=[listening])
                 await doors.start(door)
                 announce()
                 await anext(aiter(asked))

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +112,9 @@ def read_choice(*choices: str) -> Read:
 # -- what can be set ------------------------------------------------------------------------------
 
 
+LEASED = "leased"
+
+
 def _told(read: Read, told: str) -> dict[str, Any]:
     return {"read": read, "help": told}
 
@@ -155,6 +159,14 @@ class Settings:
         default="console",
         metadata=_told(read_choice("console", "json"), "How it is logged."),
     )
+    presence: str = attrs.field(
+        default=LEASED,
+        metadata=_told(read_choice(LEASED, "joined"), "What ends a presence: leased or joined."),
+    )
+    lease_seconds: int = attrs.field(
+        default=60,
+        metadata=_told(read_whole(10, 3600), "How long who is silent still counts as there."),
+    )
     batch: int = attrs.field(
         default=256,
         metadata=_told(read_whole(1, 10_000), "How many commands share a commit at most."),
@@ -167,6 +179,11 @@ class Settings:
         default=2,
         metadata=_told(read_whole(1, 256), "How many threads hash passwords, 64 MiB each."),
     )
+
+    @property
+    def lease(self) -> timedelta | None:
+        """After how long without a sign of life a presence is over; None for no such end."""
+        return timedelta(seconds=self.lease_seconds) if self.presence == LEASED else None
 
 
 NAMES: Mapping[str, "attrs.Attribute[Any]"] = {

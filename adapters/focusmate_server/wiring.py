@@ -9,6 +9,7 @@ from typing import Any, cast
 from focusmate_core import plugins
 from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity
+from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.plugins import BadPlugin, NoStorage, Plugins
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.storage import Storage
@@ -33,7 +34,10 @@ def open_engine(settings: Settings, *, hashes: bool = True) -> Engine:
 
     Without `hashes` it reads, authenticates and knows all messages, but can hash no password.
     """
-    ports: dict[type, Any] = {Tokens: SignedTokens(signing_key(places_of(settings).key))}
+    ports: dict[type, Any] = {
+        Tokens: SignedTokens(signing_key(places_of(settings).key)),
+        PresencePolicy: PresencePolicy(lease=settings.lease),
+    }
     if hashes:
         ports[Passwords] = Argon2Passwords()
     loaded = load_plugins()
