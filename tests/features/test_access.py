@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 
 import pytest
 
 from focusmate_core import ANONYMOUS, SYSTEM, Actor
 from focusmate_core.features import BUNDLED, rooms, seats
-from focusmate_core.features.timer_control import PauseTimer, ResetTimer, ResumeTimer, StartTimer
+from focusmate_core.features.plans import Plan, TimerKind
+from focusmate_core.features.records import RecordSession, ScheduleSession
+from focusmate_core.features.timer_control import PauseTimer, StartTimer
 from focusmate_core.registry import Registry
+from focusmate_core.testing.clock import START
 from focusmate_core.testing.memory import MemoryStorage
 from tests.features.town import PASSWORD, Town
 
@@ -20,6 +24,11 @@ NOBODYS = ("not_signed_in",)
 OPEN_TO_ALL = ("ok",) * 7
 SIGNED_IN = NOBODYS + ("ok",) * 6
 HOSTS_TIMER = ("rooms.not_in_it", "not_allowed", "ok", *("rooms.not_in_it",) * 3)
+MEMBERS = (*NOBODYS, "rooms.not_in_it", "ok", "ok", *("rooms.not_in_it",) * 3)
+HOSTS = (*NOBODYS, "not_allowed", "not_allowed", "ok", *("not_allowed",) * 3)
+THE_LIBRARYS = ("not_allowed",) * 6 + ("ok",)
+# A session of the member's.
+ONES_OWN = (*NOBODYS, "sessions.not_found", "ok", *("sessions.not_found",) * 4)
 
 TABLE: dict[str, tuple[str, ...]] = {
     "credentials.register": OPEN_TO_ALL,
@@ -34,16 +43,47 @@ TABLE: dict[str, tuple[str, ...]] = {
     "rooms.join": SIGNED_IN,
     "rooms.leave": SIGNED_IN,
     "rooms.close": (*NOBODYS, "not_allowed", "not_allowed", "ok", "ok", "ok", "not_allowed"),
-    "timer.state": (*NOBODYS, "rooms.not_in_it", "ok", "ok", *("rooms.not_in_it",) * 3),
+    "rooms.appoint": HOSTS,
+    "presence.enter": MEMBERS,
+    "presence.report": (*NOBODYS, "presence.nowhere", "ok", "ok", *("presence.nowhere",) * 3),
+    "presence.in_room": MEMBERS,
+    "presence.mine": SIGNED_IN,
+    "presence.renew": THE_LIBRARYS,
+    "presence.service_returned": THE_LIBRARYS,
+    "presence.end_lapsed": THE_LIBRARYS,
+    "desks.open": SIGNED_IN,
+    "days.change": SIGNED_IN,
+    "days.today": SIGNED_IN,
+    "timer.state": MEMBERS,
     "timer.start": NOBODYS + HOSTS_TIMER,
     "timer.pause": NOBODYS + HOSTS_TIMER,
     "timer.resume": NOBODYS + HOSTS_TIMER,
     "timer.reset": NOBODYS + HOSTS_TIMER,
-    "timer.end_phase": ("not_allowed",) * 6 + ("ok",),
+    "timer.skip": NOBODYS + HOSTS_TIMER,
+    "timer.complete": NOBODYS + HOSTS_TIMER,
+    "timer.extend": NOBODYS + HOSTS_TIMER,
+    "timer.change_plan": HOSTS,
+    "timer.end_phase": THE_LIBRARYS,
+    "sessions.by_id": ONES_OWN,
+    "sessions.history": SIGNED_IN,
+    "sessions.annotate": ONES_OWN,
+    "sessions.record": SIGNED_IN,
+    "sessions.remove": ONES_OWN,
+    "sessions.schedule": SIGNED_IN,
+    "sessions.cancel": ONES_OWN,
+    "stats.days": SIGNED_IN,
+    "stats.recount": SIGNED_IN,
 }
 
-BEFORE = {"timer.pause": (StartTimer,), "timer.resume": (StartTimer, PauseTimer)}
+BEFORE = {
+    "timer.pause": (StartTimer,),
+    "timer.resume": (StartTimer, PauseTimer),
+    "timer.complete": (StartTimer,),
+    "timer.extend": (StartTimer,),
+}
 """What the host does first, so that the message is possible."""
+CONTROLS = [wire for wire, row in TABLE.items() if row == NOBODYS + HOSTS_TIMER]
+MINUTE = timedelta(minutes=1)
 NEW = {"email": "new@example.org", "username": "new"}
 
 
@@ -52,12 +92,15 @@ class Scene:
 
     def __init__(self, storage, wire):
         self.town = town = Town(storage)
-        self.ada, bob = town.person("ada"), town.person("bob")
-        self.room = town.open_room(self.ada)
+        self.ada, self.bob = town.person("ada"), town.person("bob")
+        bob = self.bob
+        self.plan = Plan(kind=TimerKind.FLOWTIME) if wire == "timer.complete" else Plan()
+        self.room = town.open_room(self.ada, plan=self.plan)
         self.tokens = town.sign_in("bob")
         town.do(seats.JoinRoom(room_id=self.room.id), bob)
         for step in BEFORE.get(wire, ()):
             town.do(step(room_id=self.room.id), self.ada)
+        self.session = self.a_session(wire)
         self.people = {
             "nobody": ANONYMOUS,
             "a stranger": town.person("eve"),
@@ -67,6 +110,14 @@ class Scene:
             "an admin": Actor(id=town.person("root").id, roles=frozenset({"admin"})),
             "the library": SYSTEM,
         }
+
+    def a_session(self, wire):
+        """The member's: an hour ago by hand, or in an hour, where only that can be cancelled."""
+        hour, now = timedelta(hours=1), self.town.clock.now()
+        ask = RecordSession(started_at=now - hour, length=hour)
+        if wire == "sessions.cancel":
+            ask = ScheduleSession(starts_at=now + hour, length=hour)
+        return self.town.do(ask, self.bob).id
 
     def message(self, wire):
         """One that is possible here, so that only who sends it matters."""
@@ -80,6 +131,25 @@ class Scene:
             "people.by_id": {"person_id": self.ada.id},
             "rooms.open": {"name": "Other"},
             "rooms.public": {},
+            "rooms.appoint": {"room_id": self.room.id, "person_id": self.bob.id},
+            "presence.report": {"is_idle": True},
+            "presence.mine": {},
+            "presence.renew": {"heard": ()},
+            "presence.service_returned": {},
+            "desks.open": {},
+            "days.change": {"time_zone": "Asia/Tokyo"},
+            "days.today": {},
+            "timer.extend": {"room_id": self.room.id, "span": MINUTE},
+            "timer.change_plan": {"room_id": self.room.id, "plan": Plan(work=MINUTE)},
+            "sessions.by_id": {"session_id": self.session},
+            "sessions.annotate": {"session_id": self.session, "note": "good"},
+            "sessions.remove": {"session_id": self.session},
+            "sessions.cancel": {"session_id": self.session},
+            "sessions.history": {},
+            "sessions.record": {"started_at": START - timedelta(days=1), "length": MINUTE},
+            "sessions.schedule": {"starts_at": START + timedelta(days=1), "length": MINUTE},
+            "stats.days": {"first": "2026-01-05", "last": "2026-01-05"},
+            "stats.recount": {},
         }.get(wire, {"room_id": self.room.id})
         return self.town.engine.registry.message(wire)(**fields)
 
@@ -102,19 +172,41 @@ def test_everybody_may_do_what_the_table_says_and_no_more(wire, number):
         assert scene.town.storage.fingerprint() == before
 
 
-@pytest.mark.parametrize("message", [StartTimer, PauseTimer, ResumeTimer, ResetTimer])
-def test_where_everyone_controls_the_timer_still_only_who_is_inside_does(message):
-    wire = message.spec.wire
-    scene = Scene(MemoryStorage(), wire)
-    host = scene.people["the host"]
-    scene.room = scene.town.open_room(host, control=rooms.Control.EVERYONE)
-    scene.town.do(seats.JoinRoom(room_id=scene.room.id), scene.people["a member"])
+@pytest.mark.parametrize("wire", CONTROLS)
+@pytest.mark.parametrize(
+    ("control", "allowed"),
+    [
+        (rooms.Control.EVERYONE, {"a member", "the host"}),
+        (rooms.Control.MODERATORS, {"the host"}),
+        (rooms.Control.HOST, {"the host"}),
+    ],
+)
+def test_whoever_controls_the_timer_only_who_is_inside_does(wire, control, allowed):
+    codes = codes_of(wire, control)
+    assert codes.pop("nobody") == "not_signed_in"
+    assert {who for who, code in codes.items() if code == "ok"} == allowed
+    outside = set(codes) - {"a member", "the host"}
+    assert {codes[who] for who in outside} == {"rooms.not_in_it"}
+
+
+@pytest.mark.parametrize("wire", CONTROLS)
+def test_whom_the_host_made_a_moderator_controls_the_timer_of_moderators(wire):
+    appoint = [seats.AppointModerator]
+    assert codes_of(wire, rooms.Control.MODERATORS, appoint)["a member"] == "ok"
+    assert codes_of(wire, rooms.Control.HOST, appoint)["a member"] == "not_allowed"
+
+
+def codes_of(wire, control, before=()):
+    """What each is told in a room of this control, each in a scene of their own."""
     codes = {}
     for who in WHO:
-        scene.town.do(ResetTimer(room_id=scene.room.id), host)
+        scene = Scene(MemoryStorage(), wire)
+        host, bob = scene.ada, scene.bob
+        scene.room = scene.town.open_room(host, control=control, plan=scene.plan)
+        scene.town.do(seats.JoinRoom(room_id=scene.room.id), bob)
+        for step in before:
+            scene.town.do(step(room_id=scene.room.id, person_id=bob.id), host)
         for step in BEFORE.get(wire, ()):
             scene.town.do(step(room_id=scene.room.id), host)
         codes[who] = scene.send(wire, who)
-    assert codes.pop("nobody") == "not_signed_in"
-    assert {who for who, code in codes.items() if code == "ok"} == {"a member", "the host"}
-    assert set(codes.values()) == {"ok", "rooms.not_in_it"}
+    return codes
