@@ -20,7 +20,7 @@ from focusmate_falcon import create_app
 from focusmate_server.doing import CommandDoor, Who
 from focusmate_trio import DoorSettings, listen, serve
 from tests.adapters.falcon.test_contract import ByName, ByRoute
-from tests.adapters.trio.kit import connected
+from tests.adapters.trio.kit import Client, connected
 from tests.server.test_doing import as_words
 
 PATIENT = DoorSettings(command_burst=10_000, frame_burst=10_000)
@@ -51,28 +51,58 @@ def _input(given: io.BytesIO) -> Iterator[None]:
 
 
 class WebSocket:
-    """Each message on a connection of its own, from a thread that knows no loop."""
+    """Each person on one connection, each stranger on another, from a thread that knows no loop.
+
+    One, because a person over several is idle only when all of them say so: a thing that the other
+    doors, which keep no connections, cannot say.
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._kept: dict[str, Client] = {}
+        self._asked, self._asks = trio.open_memory_channel(0)
         self.trio_token = trio.lowlevel.current_trio_token()
 
     def send(self, wire, data, *, token=None, key=None):
-        return trio.from_thread.run(self._send, wire, data, token, key, trio_token=self.trio_token)
+        asked = (wire, data, token, key)
+        return trio.from_thread.run(self._answer_to, asked, trio_token=self.trio_token)
 
-    async def _send(self, wire, data, token, key):
-        async with connected(self._port) as client:
-            if token is not None:
-                signed_in = await client.ask("sign_in", token=token)
-                if "error" in signed_in:
-                    return "error", signed_in["error"]
-            frame = {"id": 7, "do": wire, "with": data}
-            await client.send(frame if key is None else {**frame, "key": key})
-            answer = await client.hear()
-            # What cannot be read has no number.
-            assert answer.pop("id") == (None if _is_malformed(answer) else 7)
-            ((how, told),) = answer.items()
-            return how, told
+    async def _answer_to(self, asked):
+        answered, answer = trio.open_memory_channel(1)
+        await self._asked.send((asked, answered))
+        return await answer.receive()
+
+    async def live(self) -> None:
+        """Answer what is asked, in the one task that opens connections and closes them."""
+        async with contextlib.AsyncExitStack() as connections:
+            async for asked, answered in self._asks:
+                await answered.send(await self._send(connections, *asked))
+
+    async def _send(self, connections, wire, data, token, key):
+        async with connected(self._port) as stranger:
+            if token is None:
+                return await self._say(stranger, wire, data, key)
+            signed_in = await stranger.ask("sign_in", token=token)
+        if "error" in signed_in:
+            return "error", signed_in["error"]
+        client = await self._kept_for(signed_in["ok"]["person_id"], token, connections)
+        return await self._say(client, wire, data, key)
+
+    async def _kept_for(self, person_id, token, connections) -> Client:
+        if person_id not in self._kept:
+            opened = await connections.enter_async_context(connected(self._port))
+            self._kept[person_id] = opened
+        await self._kept[person_id].get("sign_in", token=token)
+        return self._kept[person_id]
+
+    async def _say(self, client, wire, data, key):
+        frame = {"id": 7, "do": wire, "with": data}
+        await client.send(frame if key is None else {**frame, "key": key})
+        answer = await client.hear()
+        # What cannot be read has no number.
+        assert answer.pop("id") == (None if _is_malformed(answer) else 7)
+        ((how, told),) = answer.items()
+        return how, told
 
 
 def _is_malformed(answer) -> bool:
@@ -91,6 +121,7 @@ def _web_socket(engine: Engine) -> Iterator[Door]:
                 door = partial(serve, engine, InlineRunner(engine), settings=PATIENT)
                 ((_, port),) = await nursery.start(partial(door, listeners=listen("127.0.0.1", 0)))
                 opened.append(WebSocket(port))
+                nursery.start_soon(opened[0].live)
                 is_open.set()
 
     thread = threading.Thread(target=trio.run, args=(live,))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.testing import strategies
+from focusmate_core.testing.clock import START
 from focusmate_core.testing.conformance.door import (
     NOBODY,
     PASSWORD,
@@ -22,7 +25,16 @@ from tests.server.running import run
 
 TELLS = ("code", "detail", "fields", "params")
 HALF_A_PAIR = re.compile(r"\\ud[89a-f]")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 names = st.sampled_from(["ada", "Bob", "cleo"])
+plans = st.builds(
+    Plan,
+    kind=st.sampled_from(TimerKind),
+    work=st.sampled_from([MINUTE, 3 * MINUTE]),
+    short_break=st.just(MINUTE),
+    auto_start_breaks=st.booleans(),
+    auto_start_work=st.booleans(),
+)
 passwords = st.sampled_from([PASSWORD, PASSWORD, "wrong horse 9", "password1"])
 
 
@@ -32,7 +44,8 @@ class Conversation:
     def __init__(self, doors) -> None:
         self.doors = {name: door for name, (door, _) in doors.items()}
         self.engines = {name: engine for name, (_, engine) in doors.items()}
-        self.known = {"room_id": [NOBODY], "person_id": [NOBODY], "refresh_token": ["nonsense"]}
+        self.known = {name: [NOBODY] for name in ("room_id", "person_id", "session_id")}
+        self.known["refresh_token"] = ["nonsense"]
         self.tokens = [None, "nonsense"]
         self.cursors = [None, "nonsense"]
 
@@ -54,15 +67,24 @@ class Conversation:
         return answer
 
     def _learn(self, wire, answer):
-        if wire == "rooms.open":
+        if wire in {"rooms.open", "desks.open"}:
             self.known["room_id"].append(answer["id"])
-        elif wire == "rooms.public" and answer["next_cursor"]:
-            self.cursors.append(answer["next_cursor"])
+        elif wire in {"sessions.record", "sessions.schedule"}:
+            self.known["session_id"].append(answer["id"])
+        elif wire in {"rooms.public", "sessions.history"}:
+            self.known["session_id"] += [each["id"] for each in answer["items"] if "why" in each]
+            self.cursors += [answer["next_cursor"]] if answer["next_cursor"] else []
         elif wire == "credentials.register":
             self.known["person_id"].append(answer["id"])
         elif wire in {"credentials.sign_in", "credentials.refresh"}:
             self.known["refresh_token"].append(answer["refresh_token"])
             self.tokens.append(answer["access_token"])
+
+    def let_pass(self, **span):
+        """Time passes alike for all, and the worker does what is due."""
+        for engine in self.engines.values():
+            engine.clock.advance(**span)
+            engine.run_due()
 
     def person(self, name):
         email = f"{name}@example.org"
@@ -80,6 +102,11 @@ class Conversation:
             "cursor": st.sampled_from(self.cursors),
             "words": st.none() | st.sampled_from(["deep", "공부방", '"', "a%2Fb&c=d"]),
             "capacity": st.none() | st.integers(2, 3),
+            "plan": plans,
+            "length": st.sampled_from([MINUTE, 30 * MINUTE]),
+            "started_at": st.sampled_from([START - HOUR, START - 2 * HOUR, START + HOUR]),
+            "starts_at": st.sampled_from([START - HOUR, START + MINUTE, START + HOUR]),
+            "time_zone": st.sampled_from(["UTC", "Asia/Seoul", "No/Such", "Europe/Paris"]),
         }
 
     def drawn_data(self, draw, wire):
@@ -159,8 +186,49 @@ def _converse(talk):
         "plan.work",
         "no_such",
     }
+    _focus(talk, ada, bob, about)
     assert talk.send("rooms.close", about, ada)["is_open"] is False
     assert talk.send("rooms.leave", about, bob)["code"] == "rooms.closed"
+
+
+def _focus(talk, ada, bob, about):
+    talk.send("timer.reset", about, ada)
+    assert talk.say("timer.change_plan", ada, **about, plan={"work": "PT5M"})["length"] == "PT5M"
+    assert talk.send("timer.skip", about, ada)["phase"] == "short_break"
+    assert talk.send("timer.reset", about, ada)["phase"] == "work"
+    assert talk.say("rooms.appoint", ada, **about, person_id=NOBODY)["code"]
+    talk.say("rooms.leave", bob, **about)
+    assert talk.say("presence.enter", bob, **about)["code"] == "rooms.not_in_it"
+    talk.send("timer.start", about, ada)
+    talk.let_pass(minutes=2)
+    talk.send("rooms.join", about, bob)
+    assert talk.say("presence.report", bob, is_idle=True)["status"] == "idle"
+    assert talk.say("presence.mine", bob)["here"]["status"] == "idle"
+    assert len(talk.send("presence.in_room", about, ada)["items"]) == 2
+    assert talk.send("timer.complete", about, ada)["code"] == "timer.not_over"
+    talk.let_pass(minutes=3)
+    (session,) = talk.say("sessions.history", bob, limit=5)["items"]
+    assert session["why"] == "3 of 5 min: joined 2 min late"
+    assert talk.send("timer.complete", about, ada)["phase"] == "short_break"
+    said = {"session_id": session["id"], "focus": 5, "note": "Chapter «two»"}
+    assert talk.send("sessions.annotate", said, bob)["focus"] == 5
+    assert talk.say("sessions.by_id", ada, session_id=session["id"])["code"] == "sessions.not_found"
+    _keep_a_diary(talk, bob)
+
+
+def _keep_a_diary(talk, bob):
+    noon = {"started_at": "2026-01-05T08:00:00Z", "length": "PT30M"}
+    made = talk.say("sessions.record", bob, "by hand", **noon)
+    assert talk.say("sessions.record", bob, **noon)["code"] == "sessions.overlaps"
+    ahead = talk.say("sessions.schedule", bob, starts_at="2026-01-06T08:00:00Z", length="PT30M")
+    assert talk.say("sessions.cancel", bob, session_id=ahead["id"])["status"] == "cancelled"
+    days = {"first": "2026-01-01", "last": "2026-01-31"}
+    assert talk.say("stats.days", bob, **days)["recorded"] == "PT30M"
+    assert talk.say("stats.recount", bob) == {"days": 1, "mended": 0}
+    assert talk.say("sessions.remove", bob, session_id=made["id"]) == made
+    assert talk.say("days.change", bob, time_zone="Asia/Seoul", day_start=4)["day_start"] == 4
+    assert talk.say("days.today", bob)["today"] == "2026-01-05"
+    assert talk.say("desks.open", bob)["capacity"] == 1
 
 
 @settings(max_examples=settings().max_examples // 2)
@@ -172,6 +240,8 @@ def test_any_conversation_is_the_same_through_every_door(data):
         for _ in range(data.draw(st.integers(1, 12), label="messages")):
             wire = data.draw(st.sampled_from(WIRES), label="wire")
             sent = talk.drawn_data(data.draw, wire)
+            if data.draw(st.sampled_from([False, False, True]), label="time passes"):
+                talk.let_pass(minutes=1)
             if HALF_A_PAIR.search(ascii(sent)):
                 continue
             token = data.draw(st.sampled_from(talk.tokens[::-1]), label="token")
@@ -190,32 +260,18 @@ def test_half_a_surrogate_pair_is_no_text_at_any_door(doors, wire):
 def test_the_command_itself_agrees_with_the_engine(tmp_path):
     """The same words typed into processes of their own, over a database on the disk."""
 
-    class Typed:
-        def send(self, wire, data, *, token=None, key=None):
-            words = [f"{name}={_word(value)}" for name, value in data.items()]
-            words += ["--token", token] if token else []
-            words += ["--key", key] if key else []
-            done = run(tmp_path, "do", wire, *words)
-            return (
-                ("error", json.loads(done.stderr))
-                if done.returncode
-                else (
-                    "ok",
-                    json.loads(done.stdout),
-                )
-            )
-
     with all_doors() as opened:
-        typed, said = Talk(Typed()), Talk(opened["python"][0])
+        typed, said = Talk(Typed(tmp_path)), Talk(opened["python"][0])
         for talk in (typed, said):
             ada = talk.person("ada")
+            talk.say("stats.days", ada, first="2026-01-01", last="2026-01-31")
+            talk.say("sessions.history", ada, limit=3)
+            talk.say("presence.mine", ada)
             room = talk.say("rooms.open", ada, "k", name="Deep work", plan={"work": "PT50M"})
+            talk.say("presence.in_room", ada, room_id=room["id"])
+            talk.say("presence.report", ada, is_idle=True)
             talk.say("timer.start", ada, room_id=room["id"])
             talk.say("timer.resume", ada, room_id=room["id"])
             talk.say("rooms.open", ada, name="", capacity=1)
             talk.say("rooms.public", ada, words="deep", limit=1)
         assert typed.told == said.told
-
-
-def _word(value):
-    return value if isinstance(value, str) else json.dumps(value)
