@@ -259,7 +259,6 @@ def test_half_a_surrogate_pair_is_no_text_at_any_door(doors, wire):
 
 def test_the_command_itself_agrees_with_the_engine(tmp_path):
     """The same words typed into processes of their own, over a database on the disk."""
-
     with all_doors() as opened:
         typed, said = Talk(Typed(tmp_path)), Talk(opened["python"][0])
         for talk in (typed, said):
