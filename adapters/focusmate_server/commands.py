@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, do."""
+"""The command line: serve, migrate, do, watch."""
 
 from __future__ import annotations
 
@@ -117,3 +117,24 @@ def do(
     logs.set_up(settings, "do")
     with doing.door_to(settings) as door:
         return door.do(wire, fields, who=doing.Who(actor, frozenset(granted), token), key=key)
+
+
+@commands.command()
+@click.argument("room_id", metavar="ROOM")
+@click.option("--url", metavar="", help="The WebSocket door, such as wss://example.org/v1/ws.")
+@click.option("--login", metavar="NAME", help="Sign in; the password is asked for.")
+@click.option("--token-file", metavar="FILE", help="Where an access token stands.")
+@click.option("--actor", metavar="ID", help="Watch as this person, on the server's own machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.option("--ticks", is_flag=True, hidden=True)
+@settings_options("storage", "signing_key_file", "realtime_bind")
+def watch(config: str | None, **given: Any) -> int:
+    """Show a room live: who is there, the timer, what happens. Ends with q.
+
+    Without --login, --token-file or --actor the access token is FOCUSMATE_TOKEN.
+    """
+    from focusmate_server.watching import program
+
+    names = ("storage", "signing_key_file", "realtime_bind")
+    settings = settings_of({name: given.pop(name) for name in names} | {"config": config})
+    return program.watch(program.Options(**given), settings)

@@ -13,8 +13,9 @@ import attrs
 PREFIX = "FOCUSMATE_"
 CONFIG = "FOCUSMATE_CONFIG"
 CONFIG_DEFAULT = Path("focusmate.toml")
-OTHERS = ("FOCUSMATE_TEST_",)
-"""Prefixes of environment names that are no settings and may be there all the same."""
+OTHERS = ("FOCUSMATE_TEST_", "FOCUSMATE_TOKEN", "FOCUSMATE_PASSWORD")
+"""Environment names that are no settings and may be there all the same; one that ends in `_` is a
+prefix."""
 
 
 class CannotStart(Exception):
@@ -219,7 +220,9 @@ def load(given: Mapping[str, Any] | None = None, config: str | None = None) -> S
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name.startswith(OTHERS) or name in {*NAMES, CONFIG}:
+        if not name.startswith(PREFIX) or name in {*NAMES, CONFIG, *OTHERS}:
+            continue
+        if name.startswith(tuple(each for each in OTHERS if each.endswith("_"))):
             continue
         meant = difflib.get_close_matches(name, [*NAMES, CONFIG], n=1)
         hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(NAMES)}"

@@ -1,0 +1,1 @@
+"""Watching: a live room in the terminal, kept by what a server tells over its WebSocket."""

@@ -1,0 +1,194 @@
+"""The line: one WebSocket connection to a server; asks and is answered, and hears what it tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    open_websocket_url,
+)
+
+from focusmate_server.watching.clock import steady
+
+CONNECT_WITHIN = 10.0
+ANSWER_WITHIN = 10.0
+CLOSE_WITHIN = 1.0
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a snapshot; a thousand seats take a few hundred thousand."""
+BACKLOG = 10_000
+"""Frames that wait for who prints them; with more the line is dropped, and taken up again."""
+NOT_SIGNED_IN = 4401
+_RETRY = "retry_after="
+
+
+class Lost(Exception):
+    """There is no line, or no more; one may be tried again, after so many seconds if it says."""
+
+    def __init__(self, why: str, *, code: int = 0, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Refused(Exception):
+    """The server understood, and said no."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["detail"])
+        self.code: str = error["code"]
+        self.params: dict[str, Any] = error.get("params", {})
+
+
+@attrs.define
+class _Waiting:
+    answered: trio.Event = attrs.field(factory=trio.Event)
+    frame: dict[str, Any] | None = None
+    heard: float = 0.0
+
+
+@attrs.frozen
+class Answer:
+    """What was answered, and when it was asked for and heard, on the steady clock."""
+
+    ok: Any
+    sent: float
+    heard: float
+
+
+class Line:
+    """One connection; `read` runs beside whoever asks."""
+
+    def __init__(self, websocket: WebSocketConnection) -> None:
+        self._websocket = websocket
+        self._number = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self._told, self.frames = trio.open_memory_channel[dict[str, Any]](BACKLOG)
+        self.lost: Lost | None = None
+
+    async def read(self) -> None:
+        """Hand on what comes until nothing does; then `lost` says why, and `frames` end."""
+        try:
+            while self.lost is None:
+                frame = json.loads(await self._websocket.get_message())
+                self._take(frame, steady())
+        except ConnectionClosed as closed:
+            self.drop(_why(closed))
+        except ValueError:
+            self.drop(Lost("what answers there is no focusmate server"))
+        except trio.WouldBlock:
+            self.drop(Lost("more happened than could be printed"))
+
+    def _take(self, frame: dict[str, Any], heard: float) -> None:
+        if "id" not in frame:
+            self._told.send_nowait(frame)
+        elif waiting := self._waiting.get(frame["id"]):
+            waiting.frame, waiting.heard = frame, heard
+            waiting.answered.set()
+
+    def drop(self, lost: Lost) -> Lost:
+        """Use it no more; gives what it was lost by first."""
+        self.lost = self.lost or lost
+        self._told.close()
+        for waiting in self._waiting.values():
+            waiting.answered.set()
+        return self.lost
+
+    async def tell(self, do: str, **given: Any) -> None:
+        """Send a frame, whatever is answered. `Lost`."""
+        await self._send(self._next(), do, given)
+
+    async def ask(self, do: str, **given: Any) -> Answer:
+        """What is answered; `Refused`, and `Lost` if nothing comes in time."""
+        number, sent = self._next(), steady()
+        waiting = self._waiting[number] = _Waiting()
+        try:
+            await self._send(number, do, given)
+            with trio.move_on_after(ANSWER_WITHIN):
+                await waiting.answered.wait()
+        finally:
+            del self._waiting[number]
+        if waiting.frame is None:
+            raise self.drop(Lost("the server does not answer"))
+        if "error" in waiting.frame:
+            raise Refused(waiting.frame["error"])
+        return Answer(waiting.frame["ok"], sent, waiting.heard)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _send(self, number: int, do: str, given: dict[str, Any]) -> None:
+        try:
+            await self._websocket.send_message(json.dumps({"id": number, "do": do, "with": given}))
+        except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            raise self.drop(Lost("the connection broke")) from None
+
+    async def close(self) -> None:
+        """Say goodbye, for a moment at the most, also while all else is cancelled."""
+        with trio.move_on_after(CLOSE_WITHIN, shield=True):
+            await self._websocket.aclose()
+
+
+def _why(closed: ConnectionClosed) -> Lost:
+    """What a close frame says, or its absence."""
+    if closed.reason is None or closed.reason.code == 1006:  # noqa: PLR2004  RFC 6455: no close frame
+        return Lost("the connection broke")
+    code, reason = closed.reason.code, closed.reason.reason or ""
+    if not reason.startswith(_RETRY):
+        return Lost(reason or f"the server closed the connection ({code})", code=code)
+    try:
+        after = max(0.0, float(reason.removeprefix(_RETRY)))
+    except ValueError:
+        after = 0.0
+    return Lost("the server restarts", code=code, retry_after=after)
+
+
+@asynccontextmanager
+async def open_line(url: str) -> AsyncIterator[Line]:
+    """A line to the server of this URL; `Lost` if there is none, ValueError for no such URL."""
+    try:
+        async with open_websocket_url(
+            url,
+            max_message_size=LARGEST,
+            connect_timeout=CONNECT_WITHIN,
+            disconnect_timeout=CLOSE_WITHIN,
+        ) as websocket:
+            yield Line(websocket)
+    except ConnectionRejected as rejected:
+        raise Lost(f"{url} answers {rejected.status_code}, and is no focusmate server") from None
+    except HandshakeError as failed:
+        raise Lost(f"there is no server at {url}{_cause(failed)}") from None
+    except (OSError, trio.BrokenResourceError, ConnectionClosed) as failed:
+        raise Lost(f"{url} cannot be reached{_cause(failed)}") from None
+
+
+def _cause(failed: BaseException) -> str:
+    cause = failed.__cause__ or failed
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return f" ({said})" if said else ""
+
+
+async def beside(
+    body: Callable[[], Any], *tasks: Callable[[], Any], failures: tuple[type[Exception], ...]
+) -> None:
+    """Run tasks for as long as the body runs; its failures come out bare, in no group."""
+    failed: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)
+        try:
+            await body()
+        except failures as failure:
+            failed = failure
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed

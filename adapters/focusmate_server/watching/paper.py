@@ -1,0 +1,118 @@
+"""Paper: the room in lines that scroll by, for pipes, files and programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import Any
+
+import trio
+
+from focusmate_core.features.timer import TimerChanged
+from focusmate_server.watching.clock import steady
+from focusmate_server.watching.following import Watch
+from focusmate_server.watching.room import Happened, left
+from focusmate_server.watching.screen import Scene, room_lines, timer_line
+from focusmate_server.watching.words import people_in, told
+
+NAMES_WITHIN = 2.0
+"""Seconds a line waits for the names of whom it speaks."""
+TICK = 0.1
+
+
+class Pipe:
+    """Where lines go; `on_closed` is called when nobody reads them any more."""
+
+    def __init__(self, file: int, on_closed: Callable[[], None]) -> None:
+        self._file = file
+        self._on_closed = on_closed
+
+    async def say(self, line: str) -> None:
+        """Write one whole line; however slowly it is read, a signal ends the waiting."""
+        data = f"{line}\n".encode(errors="replace")
+        try:
+            await trio.to_thread.run_sync(self._write, data, abandon_on_cancel=True)
+        except BrokenPipeError:
+            self._on_closed()
+            await trio.sleep_forever()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    async def wait_closed(self) -> None:
+        """Return when a pipe's reader has gone, also while there is nothing to say."""
+        if not stat.S_ISFIFO(os.fstat(self._file).st_mode):
+            await trio.sleep_forever()
+        await trio.lowlevel.wait_readable(self._file)
+
+
+class LinesStage:
+    """One line for each event, and one for what the timer has become."""
+
+    def __init__(self, pipe: Pipe, zone: tzinfo | None = None) -> None:
+        self._pipe = pipe
+        self._zone = zone
+        self._is_lost = False
+
+    async def began(self, watch: Watch) -> None:
+        """The room, its people and its timer."""
+        parts = watch.room.parts
+        await watch.names.settled([each.person_id for each in parts.presence], NAMES_WITHIN)
+        scene = self._scene(watch)
+        now = watch.clock.now()
+        for line in [*room_lines(scene), timer_line(parts, now)]:
+            await self._say(now, line)
+        self._is_lost = False
+
+    async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
+        """What happened, and the timer if it is about it."""
+        parts = watch.room.parts
+        await watch.names.settled(people_in(what), NAMES_WITHIN)
+        await self._say(what.at, told(what, self._scene(watch).name))
+        if isinstance(what.fact, TimerChanged):
+            await self._say(what.at, timer_line(parts, what.at))
+
+    async def lost(self, watch: Watch, wait: float) -> None:
+        """Once for each loss, however many attempts follow."""
+        if not self._is_lost:
+            self._is_lost = True
+            await self._say(watch.clock.now(), watch.trouble)
+
+    async def _say(self, at: datetime, line: str) -> None:
+        stamp = at.astimezone(self._zone).isoformat(timespec="seconds")
+        await self._pipe.say(f"{stamp}  {line}")
+
+    def _scene(self, watch: Watch) -> Scene:
+        return Scene(watch.room.parts, watch.clock.now(), names=watch.names.known)
+
+
+class JsonStage:
+    """Each frame as one line of JSON: events, and snapshots where a watch begins anew."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    async def began(self, watch: Watch) -> None:
+        """The number from which on events follow."""
+
+    async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
+        """The frame as it came."""
+        await self._pipe.say(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+
+    async def lost(self, watch: Watch, wait: float) -> None:
+        """Nothing: the numbers of the events say that none is missing."""
+
+
+async def tick(watch: Watch, pipe: Pipe) -> None:
+    """Ten times a second what the timer shows at an instant of the steady clock, to be checked."""
+    while True:
+        if watch.is_known:
+            at = steady()
+            now, timer = watch.clock.at(at), watch.room.parts.timer
+            said = {"steady": at, "now": now.timestamp(), "left": left(timer, now).total_seconds()}
+            await pipe.say(json.dumps(said | {"state": timer.state.value}))
+        await trio.sleep(TICK)

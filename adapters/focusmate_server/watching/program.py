@@ -1,0 +1,184 @@
+"""The program: puts together who watches what and where it is shown, and ends in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import attrs
+import click
+import trio
+
+from focusmate_core.features.rooms import room_stream
+from focusmate_security import SignedTokens
+from focusmate_server.greeting import realtime_url
+from focusmate_server.keys import signing_key
+from focusmate_server.places import places_of
+from focusmate_server.settings import Settings
+from focusmate_server.watching.following import Stage, Watch
+from focusmate_server.watching.line import beside
+from focusmate_server.watching.paper import JsonStage, LinesStage, Pipe, tick
+from focusmate_server.watching.terminal import Terminal, TerminalStage
+from focusmate_server.watching.who import (
+    ByFile,
+    ByPassword,
+    BySigning,
+    ByToken,
+    CannotWatch,
+    Who,
+)
+from focusmate_system import SystemClock
+
+DONE, FAILED = 0, 1
+KEYS, SCREEN = 0, 1
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TOKEN, PASSWORD = "FOCUSMATE_TOKEN", "FOCUSMATE_PASSWORD"
+
+
+@attrs.frozen
+class Options:
+    """What the command line says."""
+
+    room_id: str
+    url: str | None = None
+    actor: str | None = None
+    login: str | None = None
+    token_file: str | None = None
+    as_json: bool = False
+    ticks: bool = False
+
+
+def watch(options: Options, settings: Settings) -> int:
+    """Watch until somebody ends it; the exit code."""
+    try:
+        url = _checked(options.url or realtime_url(settings.realtime_bind))
+        trio.run(_watch, options, url, who_of(options, settings))
+    except CannotWatch as no:
+        click.echo(f"focusmate: {' '.join(str(no).split())}", err=True)
+        return FAILED
+    return DONE
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"ws", "wss"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise CannotWatch(f"--url must be like ws://127.0.0.1:8001/v1/ws, not {url}")
+    return url
+
+
+def who_of(options: Options, settings: Settings) -> Who:
+    """Who watches, by the first of what is given: options before the environment."""
+    given = [options.actor, options.login, options.token_file]
+    if sum(each is not None for each in given) > 1:
+        raise CannotWatch("give one of --actor, --login and --token-file")
+    if options.actor is not None:
+        return _by_signing(options.actor, settings)
+    if options.token_file is not None:
+        return ByFile(Path(options.token_file))
+    if options.login is not None:
+        return ByPassword(options.login, _password())
+    if token := os.environ.get(TOKEN):
+        return ByToken(token.strip())
+    raise CannotWatch(
+        f"say who watches: --login NAME, --token-file FILE, or {TOKEN} in the environment; "
+        "on the server's own machine --actor ID"
+    )
+
+
+def _by_signing(person_id: str, settings: Settings) -> Who:
+    key = places_of(settings).key
+    if not key.exists():
+        raise CannotWatch(
+            f"--actor needs the server's signing key, and {key} is not there: run this in the "
+            "server's folder, set FOCUSMATE_STORAGE, or watch with --login"
+        )
+    return BySigning(person_id, SignedTokens(signing_key(key)), SystemClock())
+
+
+def _password() -> str:
+    if known := os.environ.get(PASSWORD):
+        return known
+    if not os.isatty(KEYS):
+        raise CannotWatch(f"there is no terminal to ask for the password: set {PASSWORD}")
+    asked: str = click.prompt("Password", hide_input=True, err=True)
+    return asked
+
+
+# -- beside each other ----------------------------------------------------------------------------
+
+
+async def _watch(options: Options, url: str, who: Who) -> None:
+    failed: CannotWatch | None = None
+    async with trio.open_nursery() as nursery:
+        end = nursery.cancel_scope.cancel
+        await nursery.start(_end_by_signal, end)
+        try:
+            await _shown(options, partial(_watch_of, options, url, who), end)
+        except CannotWatch as no:
+            failed = no
+        end()
+    if failed is not None:
+        raise failed
+
+
+def _watch_of(options: Options, url: str, who: Who, stage: Stage) -> Watch:
+    return Watch(url, room_stream(options.room_id), who, stage)
+
+
+async def _end_by_signal(
+    end: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(*ENDING) as signals:
+        task_status.started()
+        async for _ in signals:
+            end()
+
+
+async def _shown(
+    options: Options, watch_on: Callable[[Stage], Watch], end: Callable[[], None]
+) -> None:
+    is_plain = options.as_json or options.ticks
+    if os.isatty(SCREEN) and not is_plain and os.environ.get("TERM", "dumb") != "dumb":
+        await _on_terminal(watch_on, end)
+    else:
+        await _on_paper(options, watch_on, end)
+
+
+async def _on_terminal(watch_on: Callable[[Stage], Watch], end: Callable[[], None]) -> None:
+    terminal = Terminal(KEYS, SCREEN)
+    stage = TerminalStage(terminal, has_styles=not os.environ.get("NO_COLOR"))
+    watch = watch_on(stage)
+
+    async def until_quit() -> None:
+        await terminal.wait_for_quit()
+        end()
+
+    with terminal.taken():
+        await _beside(watch, partial(stage.show, watch), stage.mind_the_window, until_quit)
+
+
+async def _on_paper(
+    options: Options, watch_on: Callable[[Stage], Watch], end: Callable[[], None]
+) -> None:
+    pipe = Pipe(SCREEN, end)
+    plain = options.as_json or options.ticks
+    watch = watch_on(JsonStage(pipe) if plain else LinesStage(pipe))
+
+    async def until_closed() -> None:
+        await pipe.wait_closed()
+        end()
+
+    tasks = [until_closed, partial(tick, watch, pipe)] if options.ticks else [until_closed]
+    await _beside(watch, *tasks)
+
+
+async def _beside(watch: Watch, *tasks: Callable[[], object]) -> None:
+    await beside(watch.run, *tasks, failures=(CannotWatch,))
