@@ -96,7 +96,9 @@ def test_what_is_public_hears_of_opening_and_closing_and_never_of_joins(town, ad
     assert town.types(f"room:{room.id}") == [
         "rooms.opened",
         "rooms.joined",
+        "presence.entered",
         "rooms.joined",
+        "presence.entered",
         "rooms.closed",
     ]
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from focusmate_core import ANONYMOUS, Call, Refusal
 from focusmate_core.features.rooms import CloseRoom, RoomById
-from focusmate_core.features.seats import JoinRoom, LeaveRoom
+from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from tests.features.town import STORAGES, Town, Watcher, is_gapless
 
@@ -180,8 +180,59 @@ def test_a_stream_that_is_not_is_not_found(town, ada, name):
 def test_who_has_left_is_named_by_the_event_that_ends_the_watching(town, bob, room):
     town.do(JoinRoom(room_id=room.id), bob)
     town.do(LeaveRoom(room_id=room.id), bob)
-    left = town.decoded(town.told(stream(room))[-1])
-    assert getattr(left, left.fact.ends_watching) == bob.id
+    told = [town.decoded(envelope) for envelope in town.told(stream(room))]
+    (left,) = (each for each in told if each.fact.ends_watching)
+    assert (left.fact.wire, getattr(left, left.fact.ends_watching)) == ("rooms.left", bob.id)
+
+
+# -- moderators of a room --------------------------------------------------------------------------
+
+
+def seat_of(town, room, person):
+    return next(each for each in town.parts(stream(room))["seats"] if each.person_id == person.id)
+
+
+def test_the_host_makes_somebody_a_moderator_and_takes_it_back(town, ada, bob, room):
+    town.do(JoinRoom(room_id=room.id), bob)
+    assert not seat_of(town, room, bob).is_moderator
+    for is_moderator in (True, False):
+        ask = AppointModerator(room_id=room.id, person_id=bob.id, is_moderator=is_moderator)
+        assert town.do(ask, ada).is_moderator is is_moderator
+        assert seat_of(town, room, bob).is_moderator is is_moderator
+        assert not seat_of(town, room, ada).is_moderator
+
+
+def test_appointing_twice_is_appointing_once(town, ada, bob, room):
+    town.do(JoinRoom(room_id=room.id), bob)
+    ask = AppointModerator(room_id=room.id, person_id=bob.id)
+    first = town.do(ask, ada)
+    assert town.do(ask, ada) == first
+    assert town.types(stream(room)).count("rooms.appointed") == 1
+
+
+def test_only_who_sits_there_is_made_a_moderator_and_a_seat_given_up_was_the_right(
+    town, ada, bob, room
+):
+    ask = AppointModerator(room_id=room.id, person_id=bob.id)
+    assert town.code(ask, ada) == "rooms.person_not_in_it"
+    town.do(JoinRoom(room_id=room.id), bob)
+    town.do(ask, ada)
+    town.do(LeaveRoom(room_id=room.id), bob)
+    town.do(JoinRoom(room_id=room.id), bob)
+    assert not seat_of(town, room, bob).is_moderator
+
+
+def test_a_moderator_of_the_room_appoints_nobody(town, ada, bob, room):
+    town.do(JoinRoom(room_id=room.id), bob)
+    town.do(AppointModerator(room_id=room.id, person_id=bob.id), ada)
+    ask = AppointModerator(room_id=room.id, person_id=ada.id)
+    assert town.code(ask, bob) == "not_allowed"
+
+
+def test_nobody_is_appointed_in_a_closed_room(town, ada, room):
+    town.do(CloseRoom(room_id=room.id), ada)
+    ask = AppointModerator(room_id=room.id, person_id=ada.id)
+    assert town.code(ask, ada) == "rooms.closed"
 
 
 # -- any order of coming and going -----------------------------------------------------------------

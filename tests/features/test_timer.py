@@ -9,8 +9,9 @@ import pytest
 from focusmate_core.features.plans import Phase, Plan
 from focusmate_core.features.rooms import CloseRoom, Control
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
-from focusmate_core.features.timer import EndPhase, State, TimerState
+from focusmate_core.features.timer import EndPhase, TimerState
 from focusmate_core.features.timer_control import PauseTimer, ResetTimer, ResumeTimer, StartTimer
+from focusmate_core.features.timer_machine import State
 
 CONTROLS = (StartTimer, PauseTimer, ResumeTimer, ResetTimer)
 MINUTE = timedelta(minutes=1)

@@ -18,16 +18,34 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from focusmate_core.features.plans import Plan
+from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
+from focusmate_core.features.stats import DaysOf
 from focusmate_core.features.timer import TimerState
-from focusmate_core.features.timer_control import PauseTimer, ResetTimer, ResumeTimer, StartTimer
+from focusmate_core.features.timer_control import (
+    ChangePlan,
+    CompleteTimer,
+    ExtendPhase,
+    PauseTimer,
+    ResetTimer,
+    ResumeTimer,
+    SkipPhase,
+    StartTimer,
+)
+from focusmate_core.features.timer_machine import State, Timer
 from focusmate_core.testing.strategies import instances
 from tests.features.timer_model import ZERO, NaiveRoom, Told, plain
 from tests.features.town import STORAGES, Town, Watcher, is_gapless
 
-VERBS = {"start": StartTimer, "pause": PauseTimer, "resume": ResumeTimer, "reset": ResetTimer}
+VERBS = {
+    "start": StartTimer,
+    "pause": PauseTimer,
+    "resume": ResumeTimer,
+    "reset": ResetTimer,
+    "skip": SkipPhase,
+    "complete": CompleteTimer,
+}
 MOVES = {"join": JoinRoom, "leave": LeaveRoom, "close": CloseRoom}
 NAMES = ("host", "ada", "bob")
 
@@ -40,7 +58,9 @@ plans = st.one_of(
     instances(Plan),
     instances(Plan, **brief, long_break_every=st.integers(0, 3)),
     instances(Plan, **brief, **restless, long_break_every=st.integers(0, 3)),
+    instances(Plan, **brief, **restless, kind=st.just(TimerKind.POMODORO)),
 )
+extensions = st.integers(1, 60).map(lambda number: timedelta(minutes=number))
 jumps = st.one_of(
     st.timedeltas(ZERO, timedelta(seconds=2)),
     st.integers(0, 180).map(lambda number: timedelta(minutes=number)),
@@ -59,13 +79,19 @@ class Watched:
         self.people = {name: town.somebody() for name in NAMES}
         opened = town.do(OpenRoom(name="Library", plan=plan, control=control), self.people["host"])
         self.room_id = opened.id
+        self.elsewhere = town.open_room(town.somebody()).id
+        self.began_at = town.clock.now()
         self.stream = f"room:{opened.id}"
         self.watcher = Watcher(town, self.stream)
         self.seen = [self._as_told(envelope) for envelope in town.told(self.stream)]
 
-    def send(self, message: type, who: str) -> str:
+    def send(self, message: type, who: str, **more) -> str:
         """What becomes of a command; a refusal must leave no trace but what was due anyway."""
-        return self.town.code(message(room_id=self.room_id), self.people[who])
+        return self.town.code(message(room_id=self.room_id, **more), self.people[who])
+
+    def go_elsewhere(self, who: str) -> None:
+        """Be in another room, and keep the seat in this one."""
+        self.town.do(JoinRoom(room_id=self.elsewhere), self.people[who])
 
     def state(self, who: str):
         return self.town.do(TimerState(room_id=self.room_id), self.people[who])
@@ -79,6 +105,23 @@ class Watched:
     def timer(self):
         """The timer's stored facts, as that watcher knows them by the events told."""
         return self.watcher.parts["timer"]
+
+    @property
+    def stored(self) -> Timer | None:
+        """The timer as it is stored, with what no stream tells."""
+        with self.town.storage.read() as reader:
+            return reader.get(Timer, self.room_id)
+
+    def credited(self, who: str) -> timedelta:
+        """What somebody's days came to since the beginning."""
+        first, last = self.began_at.date(), self.town.clock.now().date()
+        total = timedelta()
+        while first <= last:
+            up_to = min(last, first + timedelta(days=300))
+            ask = DaysOf(first=first.isoformat(), last=up_to.isoformat())
+            total += self.town.do(ask, self.people[who]).focused
+            first = up_to + timedelta(days=1)
+        return total
 
     def _as_told(self, envelope) -> Told:
         ended = None
@@ -100,13 +143,24 @@ class Watched:
             return reader.next_due()
 
 
-def check_legal(timer) -> None:
+def check_legal(timer, stored) -> None:
     """The invariants that Timer's docstring states, and the bounds of what is left."""
-    assert (timer.ends_at is not None) == (timer.state.value == "running")
-    assert (timer.left is not None) == (timer.state.value == "paused")
+    running, paused = timer.state is State.RUNNING, timer.state is State.PAUSED
+    assert (timer.ends_at is not None) == running
+    assert (timer.left is not None) == paused
     if timer.left is not None:
         assert ZERO <= timer.left <= timer.length
     assert timer.completed >= 0
+    assert timer.suggested_break is None or (
+        timer.state is State.COMPLETED and timer.kind is TimerKind.FLOWTIME
+    )
+    if timer.kind is not TimerKind.POMODORO:
+        assert timer.phase.value == "work"
+    else:
+        assert timer.state is not State.COMPLETED
+    if stored is not None:
+        assert (stored.since is not None) == running
+        assert (stored.began_at is not None) == (running or paused)
 
 
 class Machine(RuleBasedStateMachine):
@@ -138,8 +192,8 @@ class ForwardTime(Machine):
         self.naive = NaiveRoom(plan, "host", now, for_all=control is Control.EVERYONE)
         self.settled = True
 
-    def both(self, message, who):
-        codes = {watched.send(message, who) for watched in (self.prompt, self.lazy)}
+    def both(self, message, who, **more):
+        codes = {watched.send(message, who, **more) for watched in (self.prompt, self.lazy)}
         assert len(codes) == 1
         return codes.pop()
 
@@ -149,13 +203,33 @@ class ForwardTime(Machine):
         assert code == self.naive.control(verb, who)
         self.settled = self.settled or code == "ok"
 
+    @rule(span=extensions, who=often)
+    def extend(self, span, who):
+        code = self.both(ExtendPhase, who, span=span)
+        assert code == self.naive.control("extend", who, span=span)
+        self.settled = self.settled or code == "ok"
+
+    @rule(plan=plans, who=often)
+    def change_plan(self, plan, who):
+        code = self.both(ChangePlan, who, plan=plan)
+        assert code == self.naive.change_plan(who, plan)
+        self.settled = self.settled or code == "ok"
+
+    @rule(who=people)
+    def go_elsewhere(self, who):
+        was_here = who in self.naive.here
+        self.naive.go_elsewhere(who)
+        for watched in (self.prompt, self.lazy):
+            watched.go_elsewhere(who)
+        self.settled = self.settled or was_here
+
     @rule(verb=st.sampled_from(["join", "leave"]), who=people)
     def move(self, verb, who):
         code = self.both(MOVES[verb], who)
         assert code == getattr(self.naive, verb)(who)
         self.settled = self.settled or code == "ok"
 
-    @precondition(lambda self: self.naive.told[4:])
+    @precondition(lambda self: self.naive.told[8:])
     @rule(who=people)
     def close(self, who):
         code = self.both(CloseRoom, who)
@@ -174,11 +248,14 @@ class ForwardTime(Machine):
     def let_time_pass_to_the_very_end(self, more):
         self.let_time_pass(max(ZERO, self.naive.left + more))
 
-    @precondition(lambda self: self.naive.state == "running" and self.naive.seats)
-    @rule(span=jumps)
-    def leave_it_alone(self, span):
-        for who in sorted(self.naive.seats):
-            self.move("leave", who)
+    @precondition(lambda self: self.naive.state == "running" and self.naive.here)
+    @rule(span=jumps, seated=st.booleans())
+    def leave_it_alone(self, span, seated):
+        for who in sorted(self.naive.here):
+            if seated:
+                self.go_elsewhere(who)
+            else:
+                self.move("leave", who)
         self.let_time_pass(span)
         self.move("join", "ada")
 
@@ -187,6 +264,9 @@ class ForwardTime(Machine):
         self.lazy.town.engine.run_due()
         assert self.lazy.town.engine.run_due() == 0
         self.settled = True
+        passed = self.naive.now - self.lazy.began_at
+        for who in NAMES:
+            assert self.prompt.credited(who) == self.lazy.credited(who) <= passed
 
     @precondition(lambda self: self.naive.state == "running")
     @rule()
@@ -228,7 +308,7 @@ class ForwardTime(Machine):
         assert late == self.naive.told[: len(late)]
         assert not self.settled or len(late) == len(self.naive.told)
         for watched in (self.prompt, self.lazy):
-            check_legal(watched.timer)
+            check_legal(watched.timer, watched.stored)
         assert plain(self.prompt.timer) == self.naive.facts()
 
 
@@ -248,6 +328,15 @@ class BrokenClock(Machine):
     def let_time_pass(self, span):
         self.clock.advance(span)
 
+    @rule(span=extensions, plan=plans)
+    def extend_and_change_the_plan(self, span, plan):
+        self.room.send(ExtendPhase, "host", span=span)
+        self.room.send(ChangePlan, "host", plan=plan)
+
+    @rule(who=people)
+    def go_elsewhere(self, who):
+        self.room.go_elsewhere(who)
+
     @rule(span=jumps)
     def turn_the_clock_back(self, span):
         self.clock.set(self.clock.now() - span)
@@ -260,7 +349,7 @@ class BrokenClock(Machine):
     @invariant()
     def every_state_is_legal_and_has_a_deadline_exactly_while_it_runs(self):
         self.room.told()
-        check_legal(self.room.timer)
+        check_legal(self.room.timer, self.room.stored)
         with self.room.town.storage.read() as reader:
             assert reader.next_due() == self.room.timer.ends_at
 
