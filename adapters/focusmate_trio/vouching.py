@@ -8,10 +8,10 @@ import attrs
 import trio
 
 from focusmate_core.calls import Call, Outcome
-from focusmate_core.features.signs import LONGEST_QUIET, Heard, RenewPresence
+from focusmate_core.features.signs import Heard, RenewPresence
 from focusmate_core.messages import SYSTEM, Origin
 from focusmate_core.ports.runner import Runner
-from focusmate_core.refusals import AnswerLost, Unavailable
+from focusmate_core.refusals import AnswerLost, BadInput, Unavailable
 from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
 
@@ -36,10 +36,13 @@ class Known:
     person_id: str
     wire: Wire
 
-    def heard(self, now: float) -> Heard:
-        """What is told of it."""
+    def heard(self, now: float) -> Heard | None:
+        """What is told of it; None for what would not be taken, such as an hour of silence."""
         quiet = timedelta(seconds=max(0.0, now - self.wire.heard_at))
-        return Heard(person_id=self.person_id, connection=self.connection, quiet=quiet)
+        try:
+            return Heard(person_id=self.person_id, connection=self.connection, quiet=quiet)
+        except BadInput:
+            return None
 
 
 class Vouching:
@@ -117,9 +120,8 @@ class Vouching:
 
     async def _renew(self, part: list[Known]) -> Outcome[None]:
         now = trio.current_time()
-        # What was heard longer ago decides nothing any more, and would not be taken.
-        told = [heard for each in part if (heard := each.heard(now)).quiet <= LONGEST_QUIET]
-        call: Call[None] = Call(RenewPresence(heard=tuple(told)), SYSTEM, Origin(DOOR))
+        told = tuple(heard for each in part if (heard := each.heard(now)))
+        call: Call[None] = Call(RenewPresence(heard=told), SYSTEM, Origin(DOOR))
         try:
             return await self._runner.run(call)
         except Exception as fault:  # noqa: BLE001  it is logged, and tried again
