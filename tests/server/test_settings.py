@@ -16,6 +16,8 @@ BAD = {
     "FOCUSMATE_RETENTION_DAYS": ["0", "3651", "²"],
     "FOCUSMATE_LOG_LEVEL": ["loud"],
     "FOCUSMATE_LOG_FORMAT": ["xml"],
+    "FOCUSMATE_PRESENCE": ["rented", "", "Leased"],
+    "FOCUSMATE_LEASE_SECONDS": ["9", "3601", "60.0", "PT60S"],
     "FOCUSMATE_BATCH": ["many"],
     "FOCUSMATE_QUEUE": ["-1"],
     "FOCUSMATE_PREPARERS": ["1.5", "9" * 5000],
