@@ -5,7 +5,7 @@ from typing import Annotated
 from focusmate_core.context import Context
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.rooms import OpenRoom, Room, RoomView, lay_out, shown
-from focusmate_core.features.seats import SeatTakenAgain
+from focusmate_core.features.seats import take_seat
 from focusmate_core.fields import Text
 from focusmate_core.messages import Command, command, handler
 
@@ -33,10 +33,11 @@ class OpenDesk(Command[RoomView]):
 def open_desk(ask: OpenDesk, ctx: Context) -> RoomView:
     """Gives the room; a name is taken only when it is made."""
     desk = ctx.store.get(Desk, ctx.actor.id, hold=True)
+    if desk is not None:
+        ctx.settle("room", desk.room_id)
     room = desk and ctx.store.get(Room, desk.room_id, hold=True)
     if room and room.is_open:
-        ctx.emit(SeatTakenAgain(room_id=room.id, person_id=ctx.actor.id), to=())
-        return shown(room)
+        return shown(take_seat(room, ctx))
     made = lay_out(OpenRoom(name=ask.name), ctx, is_desk=True)
     version = desk.version if desk else 0
     ctx.store.put(Desk(person_id=ctx.actor.id, room_id=made.id, version=version))

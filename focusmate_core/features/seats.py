@@ -171,13 +171,17 @@ class JoinRoom(Command[RoomView]):
 @handler
 def join_room(ask: JoinRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, `RoomIsClosed`, `RoomIsFull`."""
-    room = held_room(ask.room_id, ctx)
+    return shown(take_seat(held_room(ask.room_id, ctx), ctx))
+
+
+def take_seat(room: Room, ctx: Context) -> Room:
+    """Have the caller sit down in an open room, or sit there again; `RoomIsFull`."""
     if ctx.store.get(Seat, (room.id, ctx.actor.id)) is not None:
         ctx.emit(SeatTakenAgain(room_id=room.id, person_id=ctx.actor.id), to=())
-        return shown(room)
+        return room
     room = ctx.store.put(room.seat_one())
     _sit_down(room, ctx.actor.id, ctx)
-    return shown(room)
+    return room
 
 
 @command("rooms.leave", touches={"room": "room_id"})

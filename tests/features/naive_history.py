@@ -1,0 +1,440 @@
+"""Histories to hold the laws of credit against: a town, what people did in it, and what passed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from focusmate_core.features.credit import ZERO
+from focusmate_core.features.days import ChangeDays
+from focusmate_core.features.desks import OpenDesk
+from focusmate_core.features.plans import Plan
+from focusmate_core.features.presence import PresencePolicy
+from focusmate_core.features.records import (
+    AnnotateSession,
+    CancelSession,
+    RecordSession,
+    RemoveSession,
+    ScheduleSession,
+)
+from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom
+from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
+from focusmate_core.features.sessions import Session
+from focusmate_core.features.signs import (
+    EnterRoom,
+    Heard,
+    RenewPresence,
+    ReportStatus,
+    ReturnService,
+)
+from focusmate_core.features.stats import DayTotal, RecountDays
+from focusmate_core.features.timer import TimerState
+from focusmate_core.features.timer_control import (
+    ChangePlan,
+    CompleteTimer,
+    ExtendPhase,
+    PauseTimer,
+    ResetTimer,
+    ResumeTimer,
+    SkipPhase,
+    StartTimer,
+)
+from focusmate_core.features.timer_machine import State, Timer
+from focusmate_core.finding import Find, Is, find_all
+from focusmate_core.messages import SYSTEM, Actor, Origin
+from focusmate_core.ports.storage import Storage
+from focusmate_core.refusals import Refusal
+from focusmate_core.testing.clock import FakeClock
+from tests.features.naive_credit import MINUTE, Credit, RoomLog
+from tests.features.town import Town, Watcher
+
+NAMES = ("ada", "bob", "cy", "eve", "zed")
+"""Ada and Bob open rooms, Eve is a moderator of the whole place, Zed is never let in."""
+DOORS = (Origin("http"), Origin("websocket", connection="1"), Origin("websocket", connection="2"))
+CONTROLS = {
+    "start": StartTimer,
+    "pause": PauseTimer,
+    "resume": ResumeTimer,
+    "reset": ResetTimer,
+    "skip": SkipPhase,
+    "complete": CompleteTimer,
+}
+MOVES = {"join": JoinRoom, "enter": EnterRoom, "leave": LeaveRoom}
+MOST_ROOMS = 3
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class History:
+    """One town from its beginning; a broken law raises AssertionError."""
+
+    def __init__(self, storage: Storage, start: datetime, lease: timedelta | None) -> None:
+        self.lease = lease
+        self.town = Town(storage, clock=FakeClock(start), settings=[PresencePolicy(lease=lease)])
+        self.clock = self.town.clock
+        self.people = {name: self.town.somebody() for name in NAMES}
+        self.people["eve"] = Actor(id=self.people["eve"].id, roles=frozenset({"moderator"}))
+        self.rooms: list[str] = []
+        self.hosts: dict[str, str] = {}
+        self.desks: set[str] = set()
+        self.watchers: list[Watcher] = []
+        self.records: list[str] = []
+        self.passed = ZERO
+        self.was_set_back = self.was_bridged = False
+        self.signs: defaultdict[str, list[datetime]] = defaultdict(list)
+        self.rules: defaultdict[str, list[tuple[datetime, str, int]]] = defaultdict(list)
+        self.steps = self.compared = 0
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def send(self, message: Any, who: str, door: int = 0) -> tuple[str, Any]:
+        """The code and the answer; a refused command leaves no trace."""
+        self.steps += 1
+        before = self._traces()
+        try:
+            return "ok", self.town.do(message, self.people[who], origin=DOORS[door])
+        except Refusal as refusal:
+            assert self._traces() == before
+            return refusal.code, None
+
+    def _traces(self) -> Any:
+        fingerprint = getattr(self.town.storage, "fingerprint", None)
+        if fingerprint is not None:
+            return fingerprint()
+        with self.town.storage.read() as reader:
+            return reader.end(), reader.next_due()
+
+    def room(self, number: int) -> str:
+        return self.rooms[number % len(self.rooms)]
+
+    def host_of(self, number: int) -> str:
+        return self.hosts[self.room(number)]
+
+    def open(self, who: str, plan: Plan, control: Control) -> str:
+        if len(self.rooms) - len(self.desks) >= MOST_ROOMS:
+            return "enough"
+        code, room = self.send(OpenRoom(name="Room", plan=plan, control=control), who)
+        self._watch(room.id, who)
+        return code
+
+    def sit_at_desk(self, who: str) -> str:
+        code, room = self.send(OpenDesk(), who)
+        if room.id not in self.desks:
+            self.desks.add(room.id)
+            self._watch(room.id, who)
+        else:
+            self._sign(who)
+        return code
+
+    def _watch(self, room_id: str, who: str) -> None:
+        self.rooms.append(room_id)
+        self.hosts[room_id] = who
+        self.watchers.append(Watcher(self.town, f"room:{room_id}"))
+        self._sign(who)
+
+    def _sign(self, who: str) -> None:
+        self.signs[who].append(self.clock.now())
+
+    def move(self, verb: str, number: int, who: str, door: int) -> str:
+        code, _ = self.send(MOVES[verb](room_id=self.room(number)), who, door)
+        if code == "ok":
+            self._sign(who)
+        return code
+
+    def close(self, number: int, who: str) -> str:
+        code, _ = self.send(CloseRoom(room_id=self.room(number)), who)
+        if code == "ok":
+            # Whoever was there is seen out by the host.
+            for name in NAMES:
+                self._sign(name)
+        return code
+
+    def control(self, verb: str, number: int, who: str) -> str:
+        return self.send(CONTROLS[verb](room_id=self.room(number)), who)[0]
+
+    def control_as_host(self, verb: str, number: int) -> str:
+        return self.control(verb, number, self.host_of(number))
+
+    def extend(self, number: int, who: str, minutes: int) -> str:
+        span = timedelta(minutes=minutes)
+        return self.send(ExtendPhase(room_id=self.room(number), span=span), who)[0]
+
+    def change_plan(self, number: int, who: str, plan: Plan) -> str:
+        return self.send(ChangePlan(room_id=self.room(number), plan=plan), who)[0]
+
+    def appoint(self, number: int, who: str, whom: str, is_moderator: bool) -> str:
+        whom_id, room_id = self.people[whom].id, self.room(number)
+        ask = AppointModerator(room_id=room_id, person_id=whom_id, is_moderator=is_moderator)
+        return self.send(ask, who)[0]
+
+    def report(self, who: str, door: int, is_idle: bool) -> str:
+        code, _ = self.send(ReportStatus(is_idle=is_idle), who, door)
+        if code == "ok":
+            self._sign(who)
+        return code
+
+    def renew(self, names: Iterable[str], quiet: timedelta = ZERO) -> None:
+        """A gateway vouches for several people at once."""
+        people = [(name, self.people[name].id) for name in names]
+        heard = tuple(Heard(person_id=id_, connection="1", quiet=quiet) for _, id_ in people)
+        self.town.do(RenewPresence(heard=heard), SYSTEM, origin=Origin("websocket"))
+        for name, _ in people:
+            self.signs[name].append(self.clock.now() - quiet)
+
+    def change_days(self, who: str, zone: str, day_start: int) -> str:
+        code, _ = self.send(ChangeDays(time_zone=zone, day_start=day_start), who)
+        if code == "ok":
+            self.rules[who].append((self.clock.now(), zone, day_start))
+        return code
+
+    def record(self, who: str, ago: timedelta, minutes: int) -> str:
+        started_at, length = self.clock.now() - ago, timedelta(minutes=minutes)
+        return self._keep(*self.send(RecordSession(started_at=started_at, length=length), who))
+
+    def schedule(self, who: str, ahead: timedelta, minutes: int) -> str:
+        starts_at, length = self.clock.now() + ahead, timedelta(minutes=minutes)
+        return self._keep(*self.send(ScheduleSession(starts_at=starts_at, length=length), who))
+
+    def _keep(self, code: str, made: Any) -> str:
+        if code == "ok":
+            self.records.append(made.id)
+        return code
+
+    def change_record(self, verb: str, number: int, who: str) -> str:
+        if not self.records:
+            return "nothing"
+        session_id = self.records[number % len(self.records)]
+        asks = {
+            "remove": RemoveSession(session_id=session_id),
+            "cancel": CancelSession(session_id=session_id),
+            "annotate": AnnotateSession(session_id=session_id, focus=1 + number % 5),
+        }
+        return self.send(asks[verb], who)[0]
+
+    def rate_what_was_credited(self, who: str, number: int) -> str:
+        """Everybody tries it; only one's own can be rated, and nothing of it be removed."""
+        credited = [each for name in NAMES for each in self.sessions(name) if each.work]
+        if not credited:
+            return "nothing"
+        chosen = credited[number % len(credited)]
+        code = self.send(RemoveSession(session_id=chosen.id), who)[0]
+        assert code != "ok"
+        return self.send(AnnotateSession(session_id=chosen.id, productivity=3), who)[0]
+
+    # -- time -------------------------------------------------------------------------------------
+
+    def let_pass(self, span: timedelta) -> None:
+        self.clock.advance(span)
+        self.passed += span
+
+    def let_pass_with_a_worker(self, span: timedelta) -> None:
+        """With a worker who is there at every due instant."""
+        until = self.clock.now() + span
+        while (due := self._next_due()) is not None and due <= until:
+            self.let_pass(max(ZERO, due - self.clock.now()))
+            assert self.town.engine.run_due() > 0
+            assert self._next_due() != due, "what was met is due again at the same instant"
+        self.let_pass(until - self.clock.now())
+
+    def span_to_the_end(self, number: int) -> timedelta | None:
+        """Until the phase that runs in a room ends."""
+        with self.town.storage.read() as reader:
+            timer = reader.get(Timer, self.room(number))
+        if timer is None or timer.ends_at is None:
+            return None
+        return max(ZERO, timer.ends_at - self.clock.now())
+
+    def turn_back(self, span: timedelta) -> None:
+        self.was_set_back = True
+        self.clock.set(self.clock.now() - span)
+
+    def work(self) -> None:
+        """A worker comes, late perhaps, and finds all it can do."""
+        for _ in range(1000):
+            if self.town.engine.run_due() == 0:
+                break
+        else:
+            raise AssertionError("a worker never has done")
+        self._check_no_fault()
+
+    def _check_no_fault(self) -> None:
+        with self.town.storage.write() as unit:
+            faults = [due.error for due in unit.claim(FAR, 100) if due.attempts]
+            assert faults == [] == unit.parked(10)
+
+    def restart(self, span: timedelta) -> None:
+        """The service dies, is away for so long, and says first thing that it is back."""
+        self.let_pass(span)
+        self.town.restart()
+        self.town.do(ReturnService(), SYSTEM)
+        self.was_bridged = True
+
+    def _next_due(self) -> datetime | None:
+        with self.town.storage.read() as reader:
+            return reader.next_due()
+
+    # -- laws in between --------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Every state is legal, and who has followed the stream sees what is stored."""
+        for watcher in self.watchers:
+            watcher.catch_up()
+        with self.town.storage.read() as reader:
+            for room_id in self.rooms:
+                check_legal(reader.get(Timer, room_id))
+        for name in NAMES:
+            self.check_days(name)
+
+    def look_while_it_passes(self, number: int, span: timedelta, looks: int) -> None:
+        """What is left of a phase never rises without a command."""
+        ask, host = TimerState(room_id=self.room(number)), self.people[self.host_of(number)]
+        before = self.town.do(ask, host)
+        for _ in range(looks):
+            self.let_pass(span / looks)
+            seen = self.town.do(ask, host)
+            if (seen.phase, seen.completed) == (before.phase, before.completed):
+                assert seen.left <= before.left
+            assert self.town.do(ask, host) == seen
+            before = seen
+
+    def check_days(self, name: str) -> None:
+        """A recount finds nothing to mend."""
+        assert self.day_totals(name) == counted(self.sessions(name))
+
+    def recount(self, who: str) -> None:
+        assert self.send(RecountDays(), who)[1].mended == 0
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """All that can be known becomes known: who is there leaves or lapses, all phases end."""
+        if self.lease is None:
+            for number in range(len(self.rooms)):
+                for name in NAMES:
+                    self.move("leave", number, name, 0)
+        self.let_pass(timedelta(days=4))
+        self.work()
+        assert self._next_due() is None
+
+    def check(self) -> None:
+        """All laws of a history that has ended."""
+        self.look()
+        logs = [RoomLog(self.town, room_id) for room_id in self.rooms]
+        due = {
+            (each.person_id, each.phase.room_id, each.phase.run): each
+            for log in logs
+            for each in log.credits()
+        }
+        for name in NAMES:
+            self._check_person(name, due)
+            self.recount(name)
+        assert not due, "what is due was not credited"
+
+    def _check_person(self, name: str, due: dict[Any, Credit]) -> None:
+        made = [each for each in self.sessions(name) if each.work]
+        pieces = []
+        for session in made:
+            credit = due.pop((session.person_id, session.work.room_id, session.work.run), None)
+            assert credit is not None, f"credited without a reason: {session}"
+            self._check_session(name, session, credit)
+            pieces += credit.pieces
+        total = sum((each.credited for each in made), ZERO)
+        assert total <= self.passed
+        assert name != "zed" or not made
+        if not self.was_set_back:
+            assert all(before[1] <= after[0] for before, after in pairwise(sorted(pieces)))
+            assert self.lease is None or self.was_bridged or total <= self._vouched(name)
+
+    def _check_session(self, name: str, session: Session, credit: Credit) -> None:
+        self.compared += 1
+        phase, parts = credit.phase, session.account
+        assert session.credited == credit.credited == parts.credited
+        assert parts.ran == parts.credited + parts.late + parts.away + parts.early
+        assert min(parts.late, parts.away, parts.early) >= ZERO
+        assert session.status.value == STATUSES[phase.ending]
+        if phase.ending is not None:
+            assert parts.ran == phase.ran
+            assert session.planned == (phase.ran if phase.kind == "flowtime" else phase.length)
+        if not self.was_set_back:
+            assert (session.started_at, session.ended_at) == (credit.first_at, credit.last_at)
+            shown = local_day(session.started_at, self.rules[name])
+            assert (session.day, session.offset) == shown
+
+    def _vouched(self, name: str) -> timedelta:
+        """For how long there were signs of life no further apart than a lease."""
+        gaps = [after - before for before, after in pairwise(sorted(self.signs[name]))]
+        return sum((gap for gap in gaps if gap < self.lease), ZERO)
+
+    # -- what is stored ---------------------------------------------------------------------------
+
+    def sessions(self, name: str) -> list[Session]:
+        return self._all(Session, name)
+
+    def day_totals(self, name: str) -> dict[str, tuple[timedelta, int, timedelta]]:
+        found = self._all(DayTotal, name)
+        return {each.day: (each.focused, each.sessions, each.recorded) for each in found}
+
+    def told(self, number: int) -> list[Any]:
+        """What the stream of a room tells, less when it was recorded."""
+        envelopes = self.town.told(f"room:{self.rooms[number]}")
+        return [(each.type, each.at, each.data) for each in envelopes]
+
+    def results(self) -> list[Any]:
+        """All sessions and totals, whatever was stored how often."""
+        made = [each.but(version=0) for name in NAMES for each in self.sessions(name)]
+        return [made, [self.day_totals(name) for name in NAMES]]
+
+    def _all(self, entity: Any, name: str) -> list[Any]:
+        asked = Find(entity, where=(Is("person_id", self.people[name].id),), order=("day",))
+        with self.town.storage.read() as reader:
+            return list(find_all(reader, asked))
+
+
+STATUSES = {
+    "over": "completed",
+    "skipped": "cancelled",
+    "reset": "cancelled",
+    "closed": "cancelled",
+    None: "active",
+}
+
+
+def check_legal(timer: Timer | None) -> None:
+    """What Timer's docstring says."""
+    if timer is None:
+        return
+    running, paused = timer.state is State.RUNNING, timer.state is State.PAUSED
+    assert (timer.ends_at is not None) == (timer.since is not None) == running
+    assert (timer.left is not None) == paused
+    assert (timer.began_at is not None) == (running or paused)
+    assert timer.suggested_break is None or timer.state is State.COMPLETED
+    assert timer.left is None or ZERO <= timer.left <= timer.length
+    assert timer.completed >= 0
+
+
+def local_day(at: datetime, rules: list[tuple[datetime, str, int]]) -> tuple[str, timedelta]:
+    """The local date and offset by the last rule said before; before the day starts, the eve's."""
+    zone, day_start = "UTC", 0
+    for since, name, hour in rules:
+        if since <= at:
+            zone, day_start = name, hour
+    local = at.astimezone(ZoneInfo(zone))
+    day = local.date() if local.hour >= day_start else local.date() - timedelta(days=1)
+    return day.isoformat(), local.utcoffset()
+
+
+def counted(sessions: Iterable[Session]) -> dict[str, tuple[timedelta, int, timedelta]]:
+    """The totals of the days, from the sessions, with nothing for a day without anything."""
+    days: defaultdict[str, tuple[timedelta, int, timedelta]] = defaultdict(lambda: (ZERO, 0, ZERO))
+    for each in sessions:
+        if each.credited:
+            assert each.credited >= MINUTE
+            focused, number, recorded = days[each.day]
+            if each.is_manual:
+                days[each.day] = focused, number, recorded + each.credited
+            else:
+                days[each.day] = focused + each.credited, number + 1, recorded
+    return dict(days)

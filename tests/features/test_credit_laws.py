@@ -1,0 +1,284 @@
+"""The laws of credit and presence: whatever people, doors, clocks and workers do."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+
+from focusmate_core.features.desks import OpenDesk
+from focusmate_core.features.plans import Plan, TimerKind
+from focusmate_core.features.rooms import Control
+from focusmate_core.features.seats import LeaveRoom
+from focusmate_core.features.signs import MyPresence
+from focusmate_core.features.timer import TimerState
+from focusmate_core.features.timer_control import ChangePlan, StartTimer
+from focusmate_core.features.timer_machine import State
+from tests.features.naive_credit import ZERO
+from tests.features.naive_history import CONTROLS, History
+from tests.features.town import STORAGES
+
+MINUTES = (1, 1, 2, 3, 5, 25)
+ZONES = (
+    "Europe/Berlin",
+    "America/New_York",
+    "Pacific/Honolulu",
+    "Asia/Tokyo",
+    "Australia/Lord_Howe",  # its summer time is half an hour
+    "Pacific/Apia",
+    "Asia/Kolkata",
+    "Mars/Olympus",
+)
+STARTS = [
+    datetime(*start, tzinfo=UTC)
+    for start in (
+        (2026, 1, 5, 9, 0),
+        (2026, 3, 28, 22, 50),  # before midnight in Berlin, whose next day has 23 hours
+        (2026, 3, 29, 0, 45),
+        (2026, 4, 4, 14, 50),  # Lord Howe
+        (2026, 10, 24, 21, 50),  # before a day of 25 hours
+        (2026, 10, 25, 0, 50),
+        (2026, 11, 1, 5, 50),  # New York
+        (2028, 2, 28, 23, 50),
+        (2028, 2, 29, 23, 50),
+    )
+]
+LEASES = [None, timedelta(seconds=60), timedelta(seconds=60), timedelta(minutes=5)]
+SECONDS = (0, 1, 20, 59, 60, 61, 90, 120, 180, 300, 600, 1500, 3600, 7200)
+
+spans = st.one_of(
+    st.sampled_from(SECONDS).map(lambda number: timedelta(seconds=number)),
+    st.integers(0, 400_000_000).map(lambda number: timedelta(microseconds=number)),
+)
+lengths = st.sampled_from(MINUTES).map(lambda number: timedelta(minutes=number))
+minutes = st.sampled_from(MINUTES)
+kinds = st.sampled_from([*[TimerKind.POMODORO] * 4, TimerKind.COUNTDOWN, TimerKind.FLOWTIME])
+plans = st.builds(
+    Plan,
+    kind=kinds,
+    work=lengths,
+    short_break=lengths,
+    long_break=lengths,
+    long_break_every=st.integers(0, 3),
+    auto_start_breaks=st.booleans(),
+    auto_start_work=st.booleans(),
+)
+MEMBERS = ("ada", "bob", "cy", "eve")
+members = st.sampled_from(MEMBERS)
+anybody = st.sampled_from((*MEMBERS, "zed"))
+some = st.integers(0, 15).map(
+    lambda bits: [name for n, name in enumerate(MEMBERS) if not bits >> n & 1]
+)
+rooms = st.sampled_from([0, 0, 0, 1, 1, 2, 3])
+doors = st.integers(0, 2)
+
+
+def deed(name, *args):
+    """A method of a history, and what to call it with."""
+    return st.tuples(st.just(name), st.tuples(*args))
+
+
+controls = st.one_of(
+    deed("control_as_host", st.sampled_from(["start", "resume", "start", *CONTROLS]), rooms),
+    deed("control", st.sampled_from(sorted(CONTROLS)), rooms, anybody),
+    deed("extend", rooms, anybody, minutes),
+)
+moves = st.one_of(
+    deed("move", st.sampled_from(["join", "join", "enter", "leave"]), rooms, members, doors),
+    deed("sit_at_desk", members),
+)
+asides = st.one_of(
+    deed("move", st.sampled_from(["enter", "leave"]), rooms, st.just("zed"), doors),
+    deed("close", rooms, anybody),
+    deed("open", members, plans, st.sampled_from(Control)),
+    deed("change_plan", rooms, anybody, plans),
+    deed("appoint", rooms, anybody, anybody, st.booleans()),
+    deed("report", anybody, doors, st.booleans()),
+    deed("renew", some, st.sampled_from([ZERO, timedelta(seconds=50), timedelta(hours=1)])),
+    deed("change_days", members, st.sampled_from(ZONES), st.sampled_from([0, 0, 1, 4, 23])),
+    deed("record", anybody, spans, minutes),
+    deed("schedule", anybody, spans, minutes),
+    deed("change_record", st.sampled_from(["remove", "cancel", "annotate"]), rooms, anybody),
+)
+fates = st.one_of(
+    deed("turn_back", spans),
+    deed("restart", spans),
+    deed("let_pass_with_a_worker", spans),
+    deed("look_while_it_passes", rooms, spans, st.integers(1, 3)),
+    deed("rate_what_was_credited", anybody, rooms),
+    deed("recount", anybody),
+    deed("look"),
+)
+beats = st.sampled_from([20, 40, 59, 59, 60]).map(lambda number: timedelta(seconds=number))
+BEATS = 40
+"""How often at the most somebody says that they are there, while time passes."""
+done: Counter[str] = Counter()
+"""What the histories came to, for whoever runs many."""
+
+
+class Anything(RuleBasedStateMachine):
+    """What people may do, in one town or in several that have to agree."""
+
+    storage_of = staticmethod(STORAGES["memory"])
+    databases = Path()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages = []
+        self.towns: list[History] = []
+
+    def begin(self, count, start, lease, plans, control, zone) -> None:
+        for _ in range(count):
+            self.storages.append(self.storage_of(self.databases))
+            self.towns.append(History(self.storages[-1], start, lease))
+        for host, plan in zip(("ada", "bob"), plans, strict=True):
+            self.do("open", (host, plan, control))
+            self.do("change_days", (host, zone, 0))
+        self.do("move", ("join", 0, "cy", 1))
+
+    def do(self, name, args) -> None:
+        """Do it in all towns; they answer alike."""
+        answers = [getattr(town, name)(*args) for town in self.towns]
+        assert all(answer == answers[0] for answer in answers)
+
+    def teardown(self) -> None:
+        try:
+            if self.towns and sys.exc_info()[0] is None:
+                self.conclude()
+        finally:
+            for storage in self.storages:
+                storage.close()
+
+    def conclude(self) -> None:
+        for town in self.towns:
+            town.end()
+            town.check()
+        done["histories"] += 1
+        done["commands"] += sum(town.steps for town in self.towns)
+        done["sessions compared"] += sum(town.compared for town in self.towns)
+
+    @rule(what=controls)
+    def control(self, what):
+        self.do(*what)
+
+    @rule(what=moves)
+    def move(self, what):
+        self.do(*what)
+
+    @rule(what=asides)
+    def do_something_else(self, what):
+        self.do(*what)
+
+    def pass_time(self, span) -> None:
+        for town in self.towns:
+            town.let_pass(span)
+
+    @rule(span=spans)
+    def let_time_pass(self, span):
+        self.pass_time(span)
+
+    @rule(number=rooms, names=some, beat=beats, more=st.sampled_from([-1, 0, 0, 1]))
+    def let_time_pass_to_the_end_of_a_phase(self, number, names, beat, more):
+        span = self.towns[0].span_to_the_end(number)
+        if span is not None:
+            self._beat(min(span, BEATS * beat) + timedelta(microseconds=more), names, beat)
+
+    @rule(names=some, beat=beats, times=st.integers(1, 10))
+    def let_time_pass_with_signs_of_life(self, names, beat, times):
+        self._beat(times * beat, names, beat)
+
+    def _beat(self, span, names, beat) -> None:
+        while span > ZERO:
+            self.pass_time(min(span, beat))
+            self.do("renew", (names,))
+            span -= beat
+
+    @rule()
+    def let_a_worker_come(self):
+        self.towns[-1].work()
+
+
+born = {
+    "start": st.sampled_from(STARTS),
+    "lease": st.sampled_from(LEASES),
+    "plans": st.tuples(plans, plans),
+    "control": st.sampled_from(Control),
+    "zone": st.sampled_from(ZONES),
+}
+
+
+class AnyHistory(Anything):
+    """One town to which everything may happen: clocks set back, restarts, late workers."""
+
+    @initialize(**born)
+    def build(self, **born):
+        self.begin(1, **born)
+
+    @rule(what=fates)
+    def let_it_happen(self, what):
+        self.do(*what)
+
+
+class OnTimeOrLate(Anything):
+    """Two towns with the same people; one has a worker who is always on time."""
+
+    @initialize(**born)
+    def build(self, **born):
+        self.begin(2, **born)
+
+    def pass_time(self, span) -> None:
+        self.towns[0].let_pass_with_a_worker(span)
+        self.towns[1].let_pass(span)
+
+    def conclude(self) -> None:
+        super().conclude()
+        for number in range(len(self.towns[0].rooms)):
+            self.do("told", (number,))
+        self.do("results", ())
+
+
+@pytest.mark.parametrize("law", [AnyHistory, OnTimeOrLate])
+@pytest.mark.parametrize("name", STORAGES)
+def test_the_laws_of_credit_hold_in_any_history(law, name):
+    with tempfile.TemporaryDirectory() as folder:
+        where = {"storage_of": staticmethod(STORAGES[name]), "databases": Path(folder)}
+        many = settings.default.max_examples
+        tried = settings(
+            stateful_step_count=30, max_examples=many if name == "memory" else many // 4
+        )
+        run_state_machine_as_test(type(law.__name__, (law,), where), settings=tried)
+
+
+# -- what the laws have found ---------------------------------------------------------------------
+
+
+def test_who_gave_up_the_seat_at_the_desk_takes_it_again_by_sitting_down(town, ada):
+    desk = town.do(OpenDesk(), ada)
+    town.do(LeaveRoom(room_id=desk.id), ada)
+    assert town.do(OpenDesk(), ada).seated == 1
+    town.do(LeaveRoom(room_id=desk.id), ada)
+    assert town.do(MyPresence(), ada).here is None
+
+
+def test_sitting_down_at_a_desk_brings_it_up_to_now_first(town, ada):
+    """Nobody was there when the phase ended: no other began, whoever comes later."""
+    desk = town.do(OpenDesk(), ada)
+    plan = Plan(auto_start_breaks=True, auto_start_work=True)
+    town.do(ChangePlan(room_id=desk.id, plan=plan), ada)
+    town.do(StartTimer(room_id=desk.id), ada)
+    town.do(LeaveRoom(room_id=desk.id), ada)
+    town.clock.advance(hours=1)
+    town.do(OpenDesk(), ada)
+    assert town.do(TimerState(room_id=desk.id), ada).state is State.IDLE
