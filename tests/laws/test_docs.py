@@ -15,6 +15,7 @@ import pytest
 
 from focusmate_core import hookspecs
 from focusmate_server import settings
+from tests.server.running import Running
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -80,23 +81,58 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(name, tmp_path):
     assert done.returncode == 0, done.stderr.replace(str(program), name)
 
 
-EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+EXAMPLES = {path.name: path for path in sorted((ROOT / "examples").glob("[0-9]*.py"))}
+SHOWN_IN = {
+    "01_embed.py": "README.md",
+    "02_month.py": "docs/time.md",
+    "03_together.py": "docs/credit.md",
+}
+WITH_A_SERVER = {"03_together.py"}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_runs(path, tmp_path):
-    command = [sys.executable, "-W", "error", "-I", str(path)]
+def run_example(name, folder, *words):
+    """What an example prints."""
+    command = [sys.executable, "-W", "error", "-I", str(EXAMPLES[name]), *words]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    return done.stdout
 
 
-def test_the_ten_lines_of_the_readme_are_the_first_example():
-    shown = [block.text for block in blocks_of((ROOT / "README.md").read_text(encoding="utf-8"))]
-    _, _, program = EXAMPLES[0].read_text(encoding="utf-8").partition('"""\n\n')
-    assert program in shown
+@pytest.mark.parametrize("name", [each for each in EXAMPLES if each not in WITH_A_SERVER])
+def test_every_example_runs(name, tmp_path):
+    assert run_example(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_shown_in_its_page(name):
+    page = PAGES[SHOWN_IN[name]].read_text(encoding="utf-8")
+    _, _, program = EXAMPLES[name].read_text(encoding="utf-8").partition('"""\n\n')
+    assert program in [block.text for block in blocks_of(page)]
+
+
+def test_the_month_comes_out_as_its_page_shows_it(tmp_path):
+    page = PAGES[SHOWN_IN["02_month.py"]].read_text(encoding="utf-8")
+    assert run_example("02_month.py", tmp_path) in [block.text for block in blocks_of(page)]
+
+
+def test_two_people_see_each_other_and_are_told_that_seconds_are_no_session(tmp_path):
+    with Running(tmp_path) as server:
+        words = (server.http, server.realtime, "--seconds=2")
+        seen = run_example("03_together.py", tmp_path, *words).splitlines()
+    assert {
+        "Ada finds Ada",
+        "Ada sees timer.started Ada",
+        "Ada sees presence.entered Ben",
+        "Ben finds Ada, Ben",
+        "Ada sees timer.completed Ada a break of PT5M would be good",
+        "Ben sees timer.completed Ada a break of PT5M would be good",
+    } < set(seen)
+    assert seen[-2:] == [
+        "Ada has no session: it was less than a minute",
+        "Ben has no session: it was less than a minute",
+    ]
 
 
 def test_every_block_that_is_no_program_can_at_least_be_read():
