@@ -147,10 +147,10 @@ def _reasons(work: Work, parts: Account, *, is_known: bool) -> Iterable[str]:
         yield f"joined {span_text(parts.late)} late"
     if parts.away:
         yield f"away for {span_text(parts.away)}"
-    if parts.early and work.over_at and not is_known:
-        yield f"not known yet for the last {span_text(parts.early)}"
-    elif parts.early:
-        yield f"left {span_text(parts.early)} early"
+    # While the phase goes on nobody knows how early it was.
+    if parts.early and work.over_at:
+        early = span_text(parts.early)
+        yield f"left {early} early" if is_known else f"not known yet for the last {early}"
     if work.ending in ENDINGS:
         yield f"{ENDINGS[work.ending]} after {span_text(parts.ran)}"
 

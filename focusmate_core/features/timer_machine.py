@@ -269,11 +269,11 @@ class TimerIsPaused(Refusal):
 
 @refusal(
     "timer.not_running",
-    "The timer is {state}, so it cannot be paused; start it first.",
+    "The timer is {state}; start or resume it first.",
     kind=Kind.IMPOSSIBLE,
 )
 class TimerIsNotRunning(Refusal):
-    """Pausing needs a running timer."""
+    """Only a phase that goes on can be paused, completed or extended."""
 
     state: str
 
