@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import trio
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
+    ConnectionTimeout,
     HandshakeError,
     WebSocketConnection,
     open_websocket_url,
@@ -19,7 +21,9 @@ from trio_websocket import (
 
 from focusmate_server.watching.clock import steady
 
-CONNECT_WITHIN = 10.0
+CONNECT_WITHIN = 5.0
+"""Seconds; trio-websocket waits for all of them where a server ends in the middle of a handshake,
+as one that restarts may."""
 ANSWER_WITHIN = 10.0
 CLOSE_WITHIN = 1.0
 LARGEST = 16 * 1024 * 1024
@@ -165,6 +169,8 @@ async def open_line(url: str) -> AsyncIterator[Line]:
             yield Line(websocket)
     except ConnectionRejected as rejected:
         raise Lost(f"{url} answers {rejected.status_code}, and is no focusmate server") from None
+    except ConnectionTimeout:
+        raise Lost(f"{url} does not answer") from None
     except HandshakeError as failed:
         raise Lost(f"there is no server at {url}{_cause(failed)}") from None
     except (OSError, trio.BrokenResourceError, ConnectionClosed) as failed:
@@ -172,8 +178,14 @@ async def open_line(url: str) -> AsyncIterator[Line]:
 
 
 def _cause(failed: BaseException) -> str:
-    cause = failed.__cause__ or failed
-    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    """What the system said, however deep in it."""
+    while (inner := failed.__cause__) is not None:
+        failed = inner
+    if isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    said = str(failed)
+    if isinstance(failed, OSError) and failed.errno is not None:
+        said = os.strerror(failed.errno) if failed.errno > 0 else failed.strerror or said
     return f" ({said})" if said else ""
 
 
