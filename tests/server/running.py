@@ -17,8 +17,9 @@ import httpx
 from websockets.sync.client import connect
 
 from focusmate_core import Actor, Engine
-from focusmate_core.features import BUNDLED, rooms, seats, timer_control
+from focusmate_core.features import BUNDLED, rooms, seats, signs, timer_control
 from focusmate_core.features.plans import Plan
+from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.testing.clock import FakeClock
 from focusmate_sqlalchemy import SqlStorage
 from focusmate_system import RandomIds
@@ -239,13 +240,20 @@ class Watcher:
 
 
 def a_room_whose_phase_ends_in(seconds, folder, host, guest):
-    """The shortest work phase, begun by an embedder beside the server; its room and its end."""
+    """The shortest work phase, begun by an embedder beside the server; its room and its end.
+
+    Both are there, and were heard just now.
+    """
     clock = FakeClock(datetime.now(UTC) + timedelta(seconds=seconds) - MINUTE)
     storage = SqlStorage(f"sqlite:///{folder / 'focusmate.db'}")
-    engine = Engine(storage, features=BUNDLED, clock=clock, ids=RandomIds())
+    ports = {PresencePolicy: PresencePolicy(lease=MINUTE)}
+    engine = Engine(storage, features=BUNDLED, clock=clock, ids=RandomIds(), ports=ports)
     plan = Plan(work=MINUTE, auto_start_breaks=True)
     room = engine.execute(rooms.OpenRoom(name="Short", plan=plan), actor=Actor(id=host.id))
     engine.execute(seats.JoinRoom(room_id=room.id), actor=Actor(id=guest.id))
     timer = engine.execute(timer_control.StartTimer(room_id=room.id), actor=Actor(id=host.id))
+    clock.advance(datetime.now(UTC) - clock.now())
+    for each in (host, guest):
+        engine.execute(signs.EnterRoom(room_id=room.id), actor=Actor(id=each.id))
     storage.close()
     return room.id, timer.ends_at

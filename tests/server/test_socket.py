@@ -8,6 +8,7 @@ import threading
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,20 @@ def test_what_is_no_frame_of_ours_is_told_apart(garbage: bytes):
 
 
 def test_a_call_goes_over_whole():
-    call = Call(rooms.OpenRoom(name="공부방"), ADA, Origin("websocket", "127.0.0.1"), "a key")
+    origin = Origin("websocket", "127.0.0.1", "one of two")
+    call = Call(rooms.OpenRoom(name="공부방"), ADA, origin, "a key")
     (frame,) = Unpacker().feed(call_frame(7, call))
     assert frame["n"] == 7
     assert call_of(frame, REGISTRY) == call
 
 
-SAMPLES = {str: "text", int: 7, tuple[FieldProblem, ...]: (FieldProblem("a.b", "is required"),)}
+SAMPLES = {
+    str: "text",
+    int: 7,
+    datetime: datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC),
+    timedelta: timedelta(minutes=7, microseconds=1),
+    tuple[FieldProblem, ...]: (FieldProblem("a.b", "is required"),),
+}
 
 
 def _fields_of(cls: type[Refusal]) -> dict[str, Any]:
