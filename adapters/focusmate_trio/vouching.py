@@ -18,7 +18,7 @@ from focusmate_trio.stream import Wire
 _LOG = logging.getLogger("focusmate.websocket")
 
 DOOR = "websocket"
-TOGETHER = 100
+TOGETHER = 50
 """How many connections a message vouches for; commands wait for as long as it is carried out."""
 SOON = 0.5
 """Seconds in which who comes and who goes are gathered."""
