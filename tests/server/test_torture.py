@@ -15,6 +15,7 @@ from focusmate_system import RandomIds, SystemClock
 from tests.server.running import Person, Running
 
 WRITERS = 8
+ENTERED = "presence.entered"
 
 
 class Toggler(threading.Thread):
@@ -70,7 +71,10 @@ def hurt(folder, kills, seed):
 
 
 def check(folder, togglers):
-    """Each room's stream: opened, started, then each answered toggle once, in order."""
+    """Each room's stream: opened, started, then each answered toggle once, in order.
+
+    The host says nothing by a connection: idle once, then away once, however often all died.
+    """
     storage = SqlStorage(f"sqlite:///{folder / 'focusmate.db'}")
     Engine(storage, features=BUNDLED, clock=SystemClock(), ids=RandomIds())
     with storage.read() as reader:
@@ -78,7 +82,10 @@ def check(folder, togglers):
             events = reader.read(f"room:{toggler.room_id}", 0, 1_000_000)
             assert [each.seq for each in events] == list(range(1, len(events) + 1))
             types = [each.type for each in events]
-            toggles = types[types.index("timer.started") + 1 :]
+            assert types[:4] == ["rooms.opened", "rooms.joined", ENTERED, "timer.started"]
+            presence = [each for each in types if each.startswith("presence.")]
+            assert presence == [ENTERED, "presence.changed", "presence.left"][: len(presence)]
+            toggles = [each for each in types[4:] if each not in presence]
             wanted = ["timer.paused", "timer.resumed"] * len(toggles)
             assert toggles == wanted[: toggler.answered]
     storage.close()
