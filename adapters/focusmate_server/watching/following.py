@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import trio
 
 from focusmate_core.fields import instant
 from focusmate_server.watching.clock import Reading, ServerClock
-from focusmate_server.watching.line import Line, Lost, Refused, beside, open_line
+from focusmate_server.watching.line import Line, Lost, Refused, converse
 from focusmate_server.watching.names import Names
 from focusmate_server.watching.room import Gap, Happened, OtherVersion, WatchedRoom
 from focusmate_server.watching.who import CannotWatch, Who
@@ -104,9 +103,8 @@ class Watch:
     # -- one connection ---------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        async with open_line(self.url) as line:
-            tasks = (line.read, partial(self._keep_time, line), partial(self.names.ask, line))
-            await beside(partial(self._converse, line), *tasks, failures=(Lost, CannotWatch))
+        tasks = (self._keep_time, self.names.ask)
+        await converse(self.url, self._converse, *tasks, failures=(CannotWatch,))
 
     async def _converse(self, line: Line) -> None:
         try:

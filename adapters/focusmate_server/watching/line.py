@@ -4,42 +4,37 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import trio
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
-    ConnectionTimeout,
     HandshakeError,
     WebSocketConnection,
-    open_websocket_url,
+    wrap_client_stream,
 )
 
 from focusmate_server.watching.clock import steady
 
-CONNECT_WITHIN = 5.0
-"""Seconds; trio-websocket waits for all of them where a server ends in the middle of a handshake,
-as one that restarts may."""
+CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 10.0
 CLOSE_WITHIN = 1.0
 LARGEST = 16 * 1024 * 1024
 """Bytes of a snapshot; a thousand seats take a few hundred thousand."""
 BACKLOG = 10_000
 """Frames that wait for who prints them; with more the line is dropped, and taken up again."""
-NOT_SIGNED_IN = 4401
 _RETRY = "retry_after="
 
 
 class Lost(Exception):
     """There is no line, or no more; one may be tried again, after so many seconds if it says."""
 
-    def __init__(self, why: str, *, code: int = 0, retry_after: float | None = None) -> None:
+    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
         super().__init__(why)
-        self.code = code
         self.retry_after = retry_after
 
 
@@ -133,7 +128,9 @@ class Line:
     async def _send(self, number: int, do: str, given: dict[str, Any]) -> None:
         try:
             await self._websocket.send_message(json.dumps({"id": number, "do": do, "with": given}))
-        except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+        except ConnectionClosed as closed:
+            raise self.drop(_why(closed)) from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise self.drop(Lost("the connection broke")) from None
 
     async def close(self) -> None:
@@ -148,33 +145,118 @@ def _why(closed: ConnectionClosed) -> Lost:
         return Lost("the connection broke")
     code, reason = closed.reason.code, closed.reason.reason or ""
     if not reason.startswith(_RETRY):
-        return Lost(reason or f"the server closed the connection ({code})", code=code)
+        return Lost(reason or f"the server closed the connection ({code})")
     try:
         after = max(0.0, float(reason.removeprefix(_RETRY)))
     except ValueError:
         after = 0.0
-    return Lost("the server restarts", code=code, retry_after=after)
+    return Lost("the server restarts", retry_after=after)
 
 
-@asynccontextmanager
-async def open_line(url: str) -> AsyncIterator[Line]:
-    """A line to the server of this URL; `Lost` if there is none, ValueError for no such URL."""
+# -- open and close -------------------------------------------------------------------------------
+
+
+class _Ending:
+    """A stream that says when it has ended: trio-websocket's handshake does not notice."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.on_end: Callable[[], None] = _nothing
+
+    async def receive_some(self, most: int | None = None) -> bytes:
+        try:
+            data = await self._stream.receive_some(most)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.on_end()
+            raise
+        if not data:
+            self.on_end()
+        return bytes(data)
+
+    async def send_all(self, data: bytes) -> None:
+        await self._stream.send_all(data)
+
+    async def aclose(self) -> None:
+        self.on_end()
+        await self._stream.aclose()
+
+
+def _nothing() -> None:
+    """Nobody waits for the end."""
+
+
+async def converse(
+    url: str,
+    body: Callable[[Line], Awaitable[None]],
+    *tasks: Callable[[Line], Awaitable[None]],
+    failures: tuple[type[Exception], ...],
+) -> None:
+    """Have a body talk to the server of this URL, and tasks for as long; raises `Lost`, failures.
+
+    They come out bare, in no group, and the socket is closed before they do.
+    """
+    stream = await _reached(url)
+    failed: Exception | None = None
+    known: tuple[type[Exception], ...] = (Lost, *failures)
     try:
-        async with open_websocket_url(
-            url,
-            max_message_size=LARGEST,
-            connect_timeout=CONNECT_WITHIN,
-            disconnect_timeout=CLOSE_WITHIN,
-        ) as websocket:
-            yield Line(websocket)
-    except ConnectionRejected as rejected:
-        raise Lost(f"{url} answers {rejected.status_code}, and is no focusmate server") from None
-    except ConnectionTimeout:
+        async with trio.open_nursery() as nursery:
+            try:
+                line = Line(await _handshake(url, stream, nursery))
+                for task in (Line.read, *tasks):
+                    nursery.start_soon(task, line)
+                await body(line)
+            except known as failure:
+                failed = failure
+            nursery.cancel_scope.cancel()
+    except* HandshakeError as rejected:
+        failed = _rejected(url, rejected.exceptions[0])
+    finally:
+        await trio.aclose_forcefully(stream)
+    if failed is not None:
+        raise failed
+
+
+async def _reached(url: str) -> trio.abc.Stream:
+    parts = urlsplit(url)
+    host, is_secret = parts.hostname or "", parts.scheme == "wss"
+    try:
+        with trio.fail_after(CONNECT_WITHIN):
+            if not is_secret:
+                return await trio.open_tcp_stream(host, parts.port or 80)
+            stream = await trio.open_ssl_over_tcp_stream(
+                host, parts.port or 443, https_compatible=True
+            )
+            await stream.do_handshake()
+            return stream
+    except trio.TooSlowError:
         raise Lost(f"{url} does not answer") from None
-    except HandshakeError as failed:
+    except (OSError, trio.BrokenResourceError) as failed:
         raise Lost(f"there is no server at {url}{_cause(failed)}") from None
-    except (OSError, trio.BrokenResourceError, ConnectionClosed) as failed:
-        raise Lost(f"{url} cannot be reached{_cause(failed)}") from None
+
+
+async def _handshake(
+    url: str, stream: trio.abc.Stream, nursery: trio.Nursery
+) -> WebSocketConnection:
+    parts, ending = urlsplit(url), _Ending(stream)
+    resource = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    with trio.move_on_after(CONNECT_WITHIN) as opening:
+        ending.on_end = opening.cancel
+        websocket = await wrap_client_stream(
+            nursery,
+            cast("trio.SocketStream", ending),
+            parts.netloc.rpartition("@")[2],
+            resource,
+            max_message_size=LARGEST,
+        )
+        ending.on_end = _nothing
+        return websocket
+    raise Lost(f"{url} does not answer")
+
+
+def _rejected(url: str, rejected: BaseException) -> Lost:
+    if not isinstance(rejected, ConnectionRejected):
+        return Lost(f"{url} does not answer as a WebSocket does")
+    return Lost(f"{url} answers {rejected.status_code}, and is no focusmate server")
 
 
 def _cause(failed: BaseException) -> str:
@@ -187,20 +269,3 @@ def _cause(failed: BaseException) -> str:
     if isinstance(failed, OSError) and failed.errno is not None:
         said = os.strerror(failed.errno) if failed.errno > 0 else failed.strerror or said
     return f" ({said})" if said else ""
-
-
-async def beside(
-    body: Callable[[], Any], *tasks: Callable[[], Any], failures: tuple[type[Exception], ...]
-) -> None:
-    """Run tasks for as long as the body runs; its failures come out bare, in no group."""
-    failed: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        for task in tasks:
-            nursery.start_soon(task)
-        try:
-            await body()
-        except failures as failure:
-            failed = failure
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from focusmate_server.keys import signing_key
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
 from focusmate_server.watching.following import Stage, Watch
-from focusmate_server.watching.line import beside
 from focusmate_server.watching.paper import JsonStage, LinesStage, Pipe, tick
 from focusmate_server.watching.terminal import Terminal, TerminalStage
 from focusmate_server.watching.who import (
@@ -36,6 +35,7 @@ from focusmate_system import SystemClock
 DONE, FAILED = 0, 1
 KEYS, SCREEN = 0, 1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Task = Callable[[], Awaitable[None]]
 TOKEN, PASSWORD = "FOCUSMATE_TOKEN", "FOCUSMATE_PASSWORD"
 
 
@@ -116,28 +116,13 @@ def _password() -> str:
 
 
 async def _watch(options: Options, url: str, who: Who) -> None:
-    failed: CannotWatch | None = None
-    async with trio.open_nursery() as nursery:
-        end = nursery.cancel_scope.cancel
-        await nursery.start(_end_by_signal, end)
-        try:
-            await _shown(options, partial(_watch_of, options, url, who), end)
-        except CannotWatch as no:
-            failed = no
-        end()
-    if failed is not None:
-        raise failed
+    with trio.CancelScope() as scope:
+        watch_on = partial(Watch, url, room_stream(options.room_id), who)
+        await _shown(options, watch_on, scope.cancel)
 
 
-def _watch_of(options: Options, url: str, who: Who, stage: Stage) -> Watch:
-    return Watch(url, room_stream(options.room_id), who, stage)
-
-
-async def _end_by_signal(
-    end: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
+async def _end_by_signal(end: Callable[[], None]) -> None:
     with trio.open_signal_receiver(*ENDING) as signals:
-        task_status.started()
         async for _ in signals:
             end()
 
@@ -162,7 +147,9 @@ async def _on_terminal(watch_on: Callable[[Stage], Watch], end: Callable[[], Non
         end()
 
     with terminal.taken():
-        await _beside(watch, partial(stage.show, watch), stage.mind_the_window, until_quit)
+        show = partial(stage.show, watch)
+        ending = partial(_end_by_signal, end)
+        await _beside(watch, ending, show, stage.mind_the_window, until_quit)
 
 
 async def _on_paper(
@@ -176,9 +163,22 @@ async def _on_paper(
         await pipe.wait_closed()
         end()
 
-    tasks = [until_closed, partial(tick, watch, pipe)] if options.ticks else [until_closed]
+    tasks: list[Task] = [partial(_end_by_signal, end), until_closed]
+    if options.ticks:
+        tasks.append(partial(tick, watch, pipe))
     await _beside(watch, *tasks)
 
 
-async def _beside(watch: Watch, *tasks: Callable[[], object]) -> None:
-    await beside(watch.run, *tasks, failures=(CannotWatch,))
+async def _beside(watch: Watch, *tasks: Task) -> None:
+    """Watch, with tasks beside it for as long; `CannotWatch` comes out bare, in no group."""
+    failed: CannotWatch | None = None
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)
+        try:
+            await watch.run()
+        except CannotWatch as no:
+            failed = no
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
