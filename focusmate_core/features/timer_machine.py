@@ -123,7 +123,8 @@ class Timer(Entity):
         return self.laid_out(plan, Phase.WORK).but(completed=0)
 
     def laid_out(self, plan: Plan, phase: Phase) -> "Timer":
-        """Idle before a phase of the plan."""
+        """Idle before a phase of the plan, which is work where there are no breaks."""
+        phase = phase if plan.kind is TimerKind.POMODORO else Phase.WORK
         return Timer(
             room_id=self.room_id,
             kind=plan.kind,
@@ -154,7 +155,7 @@ class Timer(Entity):
         completed = self.completed + (self.phase is Phase.WORK)
         phase = plan.next_phase(self.phase, completed)
         following = self.laid_out(plan, phase).but(completed=completed, ended_at=self.ends_at)
-        if self.ends_at is None or not (attended and plan.goes_on_with(phase)):
+        if self.ends_at is None or not (attended and plan.goes_on_with(following.phase)):
             return following
         return following.begin(self.ends_at, moves)
 
@@ -193,7 +194,7 @@ class Timer(Entity):
             raise TimerHasOnePhase(counts=self.kind.value)
         phase = Phase.SHORT_BREAK if self.phase is Phase.WORK else Phase.WORK
         following = self.laid_out(plan, phase)
-        goes_on = self.began_at is not None and attended and plan.goes_on_with(phase)
+        goes_on = self.began_at is not None and attended and plan.goes_on_with(following.phase)
         return following.begin(now, moves) if goes_on else following
 
     def extend(self, span: timedelta) -> "Timer":

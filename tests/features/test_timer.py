@@ -6,11 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from focusmate_core.features.plans import Phase, Plan
+from focusmate_core.features.plans import Phase, Plan, TimerKind
 from focusmate_core.features.rooms import CloseRoom, Control
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
 from focusmate_core.features.timer import EndPhase, TimerState
-from focusmate_core.features.timer_control import PauseTimer, ResetTimer, ResumeTimer, StartTimer
+from focusmate_core.features.timer_control import (
+    ChangePlan,
+    PauseTimer,
+    ResetTimer,
+    ResumeTimer,
+    SkipPhase,
+    StartTimer,
+)
 from focusmate_core.features.timer_machine import State
 
 CONTROLS = (StartTimer, PauseTimer, ResumeTimer, ResetTimer)
@@ -335,3 +342,19 @@ def test_starting_twice_under_one_key_is_starting_once(town, ada, room):
     town.do(PauseTimer(room_id=room.id), ada)
     assert town.do(StartTimer(room_id=room.id), ada, key="start it") == first
     assert state(town, room, ada).state is State.PAUSED
+
+
+# -- a plan of another kind ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [TimerKind.COUNTDOWN, TimerKind.FLOWTIME])
+@pytest.mark.parametrize("step", [SkipPhase, None])
+def test_after_a_plan_without_breaks_was_given_work_is_followed_by_work(town, ada, kind, step):
+    room = town.open_room(ada, plan=ALL_BY_ITSELF)
+    town.do(StartTimer(room_id=room.id), ada)
+    town.do(ChangePlan(room_id=room.id, plan=Plan(kind=kind)), ada)
+    if step:
+        town.do(step(room_id=room.id), ada)
+    town.clock.advance(minutes=25)
+    timer = state(town, room, ada)
+    assert (timer.kind, timer.state, timer.phase) == (kind, State.IDLE, Phase.WORK)

@@ -67,6 +67,16 @@ jumps = st.one_of(
     st.timedeltas(ZERO, timedelta(hours=6)),
     st.integers(0, 2).map(lambda number: timedelta(days=number)),
 )
+shorter = st.one_of(
+    st.sampled_from([ZERO, timedelta(seconds=59), timedelta(minutes=1)]),
+    st.timedeltas(ZERO, timedelta(minutes=40)),
+)
+POSSIBLE = {
+    "idle": ("start", "start", "start", "skip"),
+    "running": ("pause", "complete", "extend", "change_plan", "skip", "reset"),
+    "paused": ("resume", "resume", "complete", "extend"),
+    "completed": ("start", "start", "complete", "change_plan"),
+}
 people = st.sampled_from(NAMES)
 often = st.sampled_from(("host", "host", *NAMES))
 
@@ -215,6 +225,21 @@ class ForwardTime(Machine):
         assert code == self.naive.change_plan(who, plan)
         self.settled = self.settled or code == "ok"
 
+    @precondition(lambda self: not self.naive.closed)
+    @rule(steps=st.lists(st.tuples(st.integers(0, 11), shorter, plans), min_size=1, max_size=4))
+    def let_the_host_do_what_is_possible(self, steps):
+        """Drawn at random, most commands are impossible in the state that there is."""
+        for number, span, plan in steps:
+            possible = POSSIBLE[self.naive.state]
+            verb = possible[number % len(possible)]
+            if verb == "change_plan":
+                self.change_plan(plan, "host")
+            elif verb == "extend":
+                self.extend(span=timedelta(minutes=1 + number), who="host")
+            else:
+                self.control(verb, "host")
+            self.let_time_pass(span)
+
     @rule(who=people)
     def go_elsewhere(self, who):
         was_here = who in self.naive.here
@@ -229,7 +254,7 @@ class ForwardTime(Machine):
         assert code == getattr(self.naive, verb)(who)
         self.settled = self.settled or code == "ok"
 
-    @precondition(lambda self: self.naive.told[8:])
+    @precondition(lambda self: self.naive.told[20:])
     @rule(who=people)
     def close(self, who):
         code = self.both(CloseRoom, who)
@@ -238,6 +263,9 @@ class ForwardTime(Machine):
 
     @rule(span=jumps)
     def let_time_pass(self, span):
+        # As many phases as may end by themselves in a while; more of them take long and are alike.
+        plan = self.naive.plan
+        span = min(span, 60 * min(plan.work, plan.short_break, plan.long_break))
         self.naive.pass_time(span)
         self.prompt.be_on_time(span)
         self.lazy.town.clock.advance(span)
