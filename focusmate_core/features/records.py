@@ -1,6 +1,6 @@
 """Records: what people say of their sessions, record by hand, schedule, and look up."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
@@ -32,11 +32,13 @@ from focusmate_core.messages import (
     reacts,
     view,
 )
-from focusmate_core.refusals import Kind, Refusal, refusal
+from focusmate_core.refusals import BadInput, Kind, Refusal, refusal
 
 LONGEST = timedelta(hours=25)
 """No session lasts longer: a flowtime at most a day, and pauses are not told from work here."""
 FURTHEST = timedelta(days=366)
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+"""From here on an instant has a day, in every zone, that can be asked for."""
 Note = Annotated[str, Text(0, 2000, lines=True)]
 Length = Annotated[timedelta, minutes(1, 480)]
 
@@ -195,7 +197,9 @@ class RecordSession(Command[SessionView]):
 
 @handler
 def record_session(ask: RecordSession, ctx: Context) -> SessionView:
-    """Refuses `SessionIsNotOver`, `SessionOverlaps`."""
+    """Refuses `SessionIsNotOver`, `SessionOverlaps`, and `BadInput` for what is too long ago."""
+    if ask.started_at < EARLIEST:
+        raise BadInput.of("started_at", f"must be {EARLIEST:%Y-%m-%d} or later")
     present(ctx.actor.id, ctx)
     if ask.started_at > ctx.now - ask.length:
         raise SessionIsNotOver

@@ -149,6 +149,12 @@ def test_a_record_by_hand_is_made_rated_and_removed(ada, bob):
     assert ada.get(where).status_code == 404
 
 
+@pytest.mark.parametrize("started_at", ["0001-01-01T00:00:00Z", "1970-01-01T23:59:59Z"])
+def test_what_was_before_all_days_is_no_record(ada, started_at):
+    refused = ada.post("/v1/sessions", {"started_at": started_at, "length": "PT8H"})
+    assert (refused.status_code, refused.json["fields"][0]["field"]) == (422, "started_at")
+
+
 def test_a_session_is_scheduled_and_cancelled(ada):
     asked = {"starts_at": "2026-01-06T09:00:00Z", "length": "PT50M"}
     made = ada.post("/v1/sessions/scheduled", asked, key="k")
