@@ -24,7 +24,7 @@ from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.refusals import BadInput, Malformed, Refusal
 from focusmate_server.frames import RemoteFault
 from focusmate_server.places import places_of
-from focusmate_server.returning import say_returned
+from focusmate_server.returning import Returning
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer_client import NoWriter, WriterClient
@@ -81,7 +81,7 @@ class CommandDoor:
             message: Message[Any] = codec.value_of(given(cls, tuple(words)), cls)
             if self._is_alone and not cls.spec.is_query:
                 # Else whoever was present when the server ended would be gone by this message.
-                say_returned(self._engine, within=0)
+                Returning(self._engine).say()
             answer = self._run(Call(message, actor, Origin("cli"), key)).result()
         except Refusal as no:
             click.echo(_readable(_told(no)), err=True)

@@ -15,6 +15,7 @@ import attrs
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.engine import Engine
 from focusmate_core.refusals import AnswerLost, Unavailable
+from focusmate_server.returning import Returning
 
 Done = Callable[[Outcome[Any]], None]
 Wake = Callable[..., object]
@@ -165,10 +166,12 @@ class Executor:
         self._pool = ThreadPoolExecutor(preparers, thread_name_prefix="focusmate-prepare")
         # Each preparation holds 64 MiB while it hashes: those who wait are bounded, too.
         self._room = threading.BoundedSemaphore(preparers * PREPARING)
+        self._returning = Returning(engine)
         self._preparing: set[Future[None]] = set()
 
     def start(self) -> None:
-        """Begin to take calls."""
+        """Say that the service is back, then begin to take calls."""
+        self._returning.say()
         self._writes.start()
         self._reads.start()
 
@@ -229,10 +232,12 @@ class Executor:
         """Have something that writes done between two batches; `done` gets its number, or fault."""
 
         def job() -> None:
+            count: int | Exception
             try:
-                count: int | Exception = work()
+                count = self._returning.say() or work()
             except Exception as fault:  # noqa: BLE001  the worker logs it and tries again
                 count = fault
+                self._returning.note(fault)
             if count and isinstance(count, int):
                 self.ring()
             done(count)
@@ -240,7 +245,12 @@ class Executor:
         self._writes.put_job(job)
 
     def _write(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        away = self._returning.say()
+        if away is not None:
+            return [Outcome(refusal=away) for _ in calls]
         outcomes = self.engine.run(calls)
+        for outcome in outcomes:
+            self._returning.note(outcome.refusal)
         self.ring()
         return outcomes
 

@@ -1,34 +1,43 @@
-"""Returning: whoever begins to write says first that the service is back."""
+"""Returning: before anything is judged by the time, it is noted that the service is back."""
 
 from __future__ import annotations
 
 import logging
-import time
 
 from focusmate_core.calls import Call
 from focusmate_core.engine import Engine
 from focusmate_core.features.signs import ReturnService
 from focusmate_core.messages import SYSTEM, Origin
+from focusmate_core.refusals import Refusal, Unavailable
 
-WITHIN_S, RETRY_S = 10.0, 0.2
-"""How long to wait for a storage that is away just then, and between two tries."""
 log = logging.getLogger(__name__)
 
 
-def say_returned(engine: Engine, within: float = WITHIN_S) -> None:
-    """Say that the service is back, before anything is judged by how long it was away.
+class Returning:
+    """Whether that is still to be said: at first, and after the storage was away.
 
-    While the storage is away nothing is judged either; after so many seconds the log is told, and
-    the process begins all the same.
+    While nothing can be stored no sign of life can be, either, so that is being away, too. To say
+    it once too often lengthens no presence, only the time in which somebody may be back.
     """
-    until = time.monotonic() + within
-    while True:
-        outcome = engine.outcome(Call(ReturnService(), SYSTEM, Origin("worker")))
-        failed = outcome.refusal or outcome.fault
-        if failed is None:
-            return
-        if outcome.fault is not None or time.monotonic() >= until:
-            told = "it could not be noted that the service is back, so leases may end early: %r"
-            log.error(told, failed, exc_info=outcome.fault)
-            return
-        time.sleep(RETRY_S)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_known = ReturnService in engine.registry.handlers
+        """Else the engine has no presences."""
+        self._is_due = self._is_known
+
+    def say(self) -> Refusal | None:
+        """Say it if it is due; what is in the way, if anything: then nothing may be written."""
+        if not self._is_due:
+            return None
+        outcome = self._engine.outcome(Call(ReturnService(), SYSTEM, Origin("worker")))
+        if outcome.fault is not None:
+            told = "it could not be noted that the service is back: who was there may be away"
+            log.error(told, exc_info=outcome.fault)
+        self._is_due = outcome.refusal is not None
+        return outcome.refusal
+
+    def note(self, failed: Exception | None) -> None:
+        """Have it said again if this is what one is told while the storage is away."""
+        if isinstance(failed, Unavailable):
+            self._is_due = self._is_known

@@ -18,7 +18,6 @@ from focusmate_server.executor import Executor
 from focusmate_server.frames import OtherStorage
 from focusmate_server.parked import sentence
 from focusmate_server.places import Places
-from focusmate_server.returning import say_returned
 from focusmate_server.settings import Settings
 from focusmate_server.socket_door import Job, SocketDoor, open_socket
 from focusmate_server.worker import (
@@ -61,8 +60,7 @@ class Writer:
     async def start(self) -> None:
         """Begin to write; `OtherStorage` if another database's writer listens on the socket."""
         await asyncio.to_thread(_check_free, self._places)
-        await asyncio.to_thread(say_returned, self._engine)
-        self._executor.start()
+        await asyncio.to_thread(self._executor.start)
         self._executor.after_commit(self._worker.ring)
         self._door = await open_socket(
             self._places.socket, self._executor, self._jobs, self._places.storage

@@ -2,24 +2,24 @@
 
 import asyncio
 import tempfile
-import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from focusmate_core import Actor, Engine
+from focusmate_core import Actor, Call, Engine
 from focusmate_core.features import BUNDLED, records, rooms, seats, signs, timer_control
 from focusmate_core.features.presence import Presence, PresencePolicy
 from focusmate_core.messages import SYSTEM, Origin
+from focusmate_core.refusals import Unavailable
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
-from focusmate_core.testing.memory import MemoryStorage
 from focusmate_server.doing import CommandDoor, Who
+from focusmate_server.executor import Executor
 from focusmate_server.places import Places
-from focusmate_server.returning import say_returned
+from focusmate_server.returning import Returning
 from focusmate_server.settings import Settings
-from focusmate_server.writer import Writer
+from focusmate_server.writer import Writer, wait_for
 from focusmate_server.writer_client import WriterClient
 from tests.features.town import STORAGES
 
@@ -89,7 +89,7 @@ def test_of_two_who_were_there_when_the_service_died_the_one_who_is_back_in_time
     live(engine, clock, 10, ADA, BEN)
     clock.advance(minutes=30)
     engine = engine_of(storage, clock)
-    say_returned(engine)
+    Returning(engine).say()
     run_all_due(engine)
     clock.advance(seconds=50)
     renew(engine, ADA)
@@ -107,7 +107,7 @@ def test_who_is_back_later_than_a_lease_after_the_return_has_what_was_known_and_
     engine.execute(timer_control.StartTimer(room_id=room.id), actor=ADA)
     live(engine, clock, 10, ADA)
     clock.advance(minutes=30)
-    say_returned(engine)
+    Returning(engine).say()
     clock.advance(seconds=60)
     renew(engine, ADA)
     assert present(engine, ADA) is None
@@ -148,7 +148,7 @@ def test_a_command_without_a_server_ends_no_presence_that_the_server_left(engine
     assert capsys.readouterr().err == ""
     assert present(engine, ADA)
     clock.advance(hours=1)
-    say_returned(engine)
+    Returning(engine).say()
     run_all_due(engine)
     assert {present(engine, ADA).person_id, present(engine, BEN).person_id} == {"ada", "ben"}
 
@@ -161,24 +161,77 @@ def test_a_question_without_a_server_writes_nothing(engine, clock):
     assert present(engine, ADA) is None
 
 
-def test_a_storage_that_is_away_is_waited_for(clock):
-    storage = MemoryStorage()
-    engine = engine_of(storage, clock)
-    engine.execute(rooms.OpenRoom(name="Library"), actor=ADA)
-    clock.advance(hours=1)
+@pytest.fixture
+def executor(engine):
+    executor = Executor(engine)
+    executor.start()
+    yield executor
+    assert executor.close(10)
+
+
+def opens(executor, person):
+    return executor.run(Call(rooms.OpenRoom(name="Library"), person), 30)
+
+
+def meets_deadlines(executor):
+    return wait_for(executor.run_due, 30)
+
+
+def test_nobody_is_away_because_the_storage_was(storage, clock, engine, executor):
+    room = opens(executor, ADA).result()
     storage.close()
-    back = threading.Timer(0.3, storage.open, [engine.entities])
-    back.start()
-    say_returned(engine, within=30)
-    back.join()
-    run_all_due(engine)
+    clock.advance(hours=1)
+    assert isinstance(opens(executor, BEN).refusal, Unavailable)
+    with pytest.raises(Unavailable):
+        meets_deadlines(executor)
+    storage.open(engine.entities)
+    assert executor.run(Call(seats.JoinRoom(room_id=room.id), BEN), 30).result()
+    assert present(engine, ADA)
+    clock.advance(LEASE)
+    while meets_deadlines(executor):
+        pass
+    assert present(engine, ADA) is None
+
+
+def test_that_the_storage_was_away_is_noticed_by_the_worker_alone(storage, clock, engine, executor):
+    opens(executor, ADA)
+    storage.close()
+    clock.advance(hours=1)
+    with pytest.raises(Unavailable):
+        meets_deadlines(executor)
+    storage.open(engine.entities)
+    while meets_deadlines(executor):
+        pass
     assert present(engine, ADA)
 
 
-def test_a_storage_that_stays_away_is_logged_and_stops_no_start(clock, caplog):
-    storage = MemoryStorage()
-    engine = engine_of(storage, clock)
+def test_a_storage_that_is_away_at_the_start_stops_no_start_and_nothing_is_judged_before(
+    storage, clock, engine
+):
+    engine.execute(rooms.OpenRoom(name="Library"), actor=ADA)
+    clock.advance(hours=1)
     storage.close()
-    say_returned(engine, within=0)
-    (record,) = caplog.records
-    assert "leases may end early" in record.getMessage()
+    executor = Executor(engine)
+    executor.start()
+    assert isinstance(opens(executor, BEN).refusal, Unavailable)
+    storage.open(engine.entities)
+    while meets_deadlines(executor):
+        pass
+    assert executor.close(10)
+    assert present(engine, ADA)
+
+
+def test_a_bug_on_the_way_back_is_logged_and_keeps_nobody_waiting(
+    clock, engine, executor, monkeypatch, caplog
+):
+    def broken(*_):
+        raise KeyError("a bug")
+
+    monkeypatch.setitem(engine.registry.handlers, signs.ReturnService, broken)
+    again = Executor(engine)
+    again.start()
+    assert opens(again, ADA).result()
+    assert again.close(10)
+    assert [record.getMessage() for record in caplog.records] == [
+        "it could not be noted that the service is back: who was there may be away"
+    ]
