@@ -5,8 +5,9 @@ and a stretch overlap only if they did in the order in which things happened, wh
 moves: so a clock that is set back lets nobody be where they were not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 import attrs
 
@@ -57,33 +58,44 @@ class Account(Value):
 
 def account(ran: Sequence[Ran], was: Iterable[Was]) -> Account:
     """What one person is credited of the stretches of one phase, given in their order."""
-    stays = tuple(was)
-    total, credited = sum((each.until - each.since for each in ran), ZERO), ZERO
-    late, behind = ZERO, ZERO
-    """What ran before the first credited instant, and after the last one so far."""
-    first_at = last_at = None
-    for stretch in ran:
-        pieces = [piece for stay in stays if (piece := _overlap(stretch, stay))]
-        if not pieces:
-            behind += stretch.until - stretch.since
-            continue
-        begin, end = min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
-        if first_at is None:
-            first_at, late = begin, behind + (begin - stretch.since)
-        credited += sum((until - since for since, until in pieces), ZERO)
-        last_at, behind = end, stretch.until - end
-    early = behind if first_at else ZERO
-    late = late if first_at else total
-    away = max(ZERO, total - credited - late - early)
+    stays, total = tuple(was), _length(ran)
+    found = enumerate(tuple(_pieces(each, stays)) for each in ran)
+    attended = {number: pieces for number, pieces in found if pieces}
+    if not attended:
+        return Account(
+            ran=total, credited=ZERO, late=total, away=ZERO, early=ZERO, first_at=None, last_at=None
+        )
+    first, last = min(attended), max(attended)
+    first_at, last_at = attended[first][0][0], attended[last][-1][1]
+    late = _length(ran[:first]) + (first_at - ran[first].since)
+    early = _length(ran[last + 1 :]) + (ran[last].until - last_at)
+    pieces = chain.from_iterable(attended.values())
+    credited = sum((until - since for since, until in pieces), ZERO)
     return Account(
         ran=total,
         credited=credited,
         late=late,
-        away=away,
+        away=total - credited - late - early,
         early=early,
         first_at=first_at,
         last_at=last_at,
     )
+
+
+def _length(ran: Iterable[Ran]) -> timedelta:
+    return sum((each.until - each.since for each in ran), ZERO)
+
+
+def _pieces(ran: Ran, stays: Iterable[Was]) -> Iterator[tuple[datetime, datetime]]:
+    """What somebody was there for of a stretch, in order.
+
+    No instant is in it twice, though a clock that is set back lets somebody stay through it twice.
+    """
+    reached = ran.since
+    for since, until in sorted(filter(None, (_overlap(ran, stay) for stay in stays))):
+        if until > reached:
+            yield max(since, reached), until
+            reached = until
 
 
 def _overlap(ran: Ran, was: Was) -> tuple[datetime, datetime] | None:

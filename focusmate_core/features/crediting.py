@@ -104,7 +104,7 @@ def credit_who_left(fact: PresenceLeft, ctx: Context) -> None:
         work = view_of(Work, timer, kind=kind, over_at=None, ending=None)
         ran = _ran(work, ctx)
         if timer.since:
-            ran.append(Ran(timer.since, max(timer.since, ctx.now), timer.moves, room.moves))
+            ran.append(Ran(timer.since, max(timer.since, ctx.at), timer.moves, room.moves))
         _credit_one(fact.person_id, work, ran, ctx)
 
 

@@ -91,10 +91,16 @@ class Credit:
 
 
 class RoomLog:
-    """A room as its stream tells it."""
+    """A room as its stream tells it.
 
-    def __init__(self, town: Town, room_id: str) -> None:
+    Generous, whoever was still there when something was told was there until that happened: so much
+    may be known of a visit that bears an earlier end, since the clock was set back before.
+    """
+
+    def __init__(self, town: Town, room_id: str, *, is_generous: bool = False) -> None:
         self.room_id = room_id
+        self.is_generous = is_generous
+        self._latest: datetime | None = None
         self.visits: defaultdict[str, list[Span]] = defaultdict(list)
         self.phases: list[Phase] = []
         self._here: dict[str, Span] = {}
@@ -102,6 +108,7 @@ class RoomLog:
         self._phase: Phase | None = None
         for envelope in town.told(f"room:{room_id}"):
             fact = town.decoded(envelope)
+            self._latest = max(envelope.at, self._latest or envelope.at)
             self._note_visit(envelope, fact)
             self._note_timer(envelope, fact)
 
@@ -111,11 +118,14 @@ class RoomLog:
             self._here[fact.person_id] = Span(envelope.at, envelope.seq)
             self.visits[fact.person_id].append(self._here[fact.person_id])
         elif envelope.type == "presence.left":
-            self._here.pop(fact.person_id).end(envelope.at, envelope.seq)
+            self._end(self._here.pop(fact.person_id), envelope)
         elif envelope.type == "rooms.closed":
             for span in self._here.values():
-                span.end(envelope.at, envelope.seq)
+                self._end(span, envelope)
             self._here.clear()
+
+    def _end(self, visit: Span, envelope) -> None:
+        visit.end(self._latest if self.is_generous else envelope.at, envelope.seq)
 
     def _note_timer(self, envelope, fact) -> None:
         if envelope.type in STOPS:
