@@ -24,8 +24,8 @@ SOON = 0.5
 """Seconds in which who comes and who goes are gathered."""
 LAG = 1 / 8
 """By this part of a turn a renewal follows the pings, so that it has their answers to tell of."""
-LAST_WITHIN = 1.0
-"""Seconds for the last renewal of a door that ends."""
+LAST_WITHIN = 1.5
+"""Seconds for the last renewal of a door that ends: with the goodbyes less than it is given."""
 
 
 @attrs.frozen
@@ -96,7 +96,7 @@ class Vouching:
             await self._tell()
 
     async def finish(self) -> None:
-        """Tell of those who went last, within a second."""
+        """Tell of those who went last, if there is time."""
         with trio.move_on_after(LAST_WITHIN, shield=True):
             await self._tell()
 

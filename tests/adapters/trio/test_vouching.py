@@ -233,7 +233,7 @@ async def test_the_end_is_told_even_if_a_message_was_on_its_way(runner, autojump
     assert [[person for person, *_ in told] for told in runner.told] == [["ada"], ["ada"]]
 
 
-async def test_the_end_waits_a_second_at_the_most(runner, autojump_clock):
+async def test_the_end_waits_no_longer_than_it_is_given(runner, autojump_clock):
     vouching = Vouching(runner, EVERY)
     vouching.came("1", "ada", Line())
     runner.hangs = True
@@ -260,12 +260,15 @@ class Overheard(InlineRunner):
     def __init__(self, engine) -> None:
         super().__init__(engine)
         self.renewals: list[RenewPresence] = []
+        self.origins: list[Origin] = []
 
     async def run(self, call):
         outcome = await super().run(call)
         if isinstance(call.message, RenewPresence):
             assert outcome.result() is None
             self.renewals.append(call.message)
+        else:
+            self.origins.append(call.origin)
         return outcome
 
 
@@ -303,6 +306,23 @@ async def test_all_who_are_signed_in_are_renewed_in_one_message(leased):
         await come_true(lambda: len(runner.renewals) > before + 2)
         connections = {tuple(h.connection for h in each.heard) for each in runner.renewals[before:]}
         assert {len(set(each)) for each in connections} == {3}
+
+
+async def test_what_is_asked_for_bears_the_connection_under_which_it_is_renewed(leased):
+    runner = Overheard(leased.engine)
+    async with (
+        opened(leased, RARELY, runner) as house,
+        house.client("ada") as one,
+        house.client("ada") as two,
+    ):
+        for each in (one, two, one):
+            await each.get("people.me")
+        await come_true(lambda: sum(len(each.heard) for each in runner.renewals) == 2)
+    first, second, again = runner.origins
+    assert first == again != second
+    assert {(each.door, each.address) for each in runner.origins} == {("websocket", "127.0.0.1")}
+    renewed = {each.connection for told in runner.renewals for each in told.heard}
+    assert renewed == {first.connection, second.connection}
 
 
 async def test_whoever_is_connected_stays_present_although_nothing_is_said(leased):
