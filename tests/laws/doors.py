@@ -61,6 +61,7 @@ class WebSocket:
         self._port = port
         self._kept: dict[str, Client] = {}
         self._asked, self._asks = trio.open_memory_channel(0)
+        self._is_over = trio.Event()
         self.trio_token = trio.lowlevel.current_trio_token()
 
     def send(self, wire, data, *, token=None, key=None):
@@ -77,6 +78,15 @@ class WebSocket:
         async with contextlib.AsyncExitStack() as connections:
             async for asked, answered in self._asks:
                 await answered.send(await self._send(connections, *asked))
+        self._is_over.set()
+
+    async def _hang_up(self) -> None:
+        self._asked.close()
+        await self._is_over.wait()
+
+    def close(self) -> None:
+        """Let everybody hang up while the door still answers that."""
+        trio.from_thread.run(self._hang_up, trio_token=self.trio_token)
 
     async def _send(self, connections, wire, data, token, key):
         async with connected(self._port) as stranger:
@@ -131,6 +141,7 @@ def _web_socket(engine: Engine) -> Iterator[Door]:
         yield opened[0]
     finally:
         if opened:
+            opened[0].close()
             trio.from_thread.run_sync(scope.cancel, trio_token=opened[0].trio_token)
         thread.join()
 
