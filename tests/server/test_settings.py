@@ -60,6 +60,15 @@ def test_names_that_belong_to_tests_are_let_be(monkeypatch):
     assert load() == Settings()
 
 
+def test_secrets_for_a_watch_are_let_be_and_names_like_theirs_are_not(monkeypatch):
+    monkeypatch.setenv("FOCUSMATE_TOKEN", "t")
+    monkeypatch.setenv("FOCUSMATE_PASSWORD", "p")
+    assert load() == Settings()
+    monkeypatch.setenv("FOCUSMATE_TOKENS", "t")
+    with pytest.raises(BadSetting, match="FOCUSMATE_TOKENS is no setting"):
+        load()
+
+
 def test_the_command_line_goes_before_the_environment_before_the_file(monkeypatch, tmp_path):
     Path("focusmate.toml").write_text("batch = 1\nqueue = 1\nhttp_bind = 'localhost:1'\n")
     monkeypatch.setenv("FOCUSMATE_BATCH", "2")

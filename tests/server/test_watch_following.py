@@ -136,8 +136,8 @@ class Noted:
         self._more.set()
         self._more = trio.Event()
 
-    async def began(self, watch):
-        self.note(f"began at {watch.room.seq}")
+    async def began(self, watch, *, is_new):
+        self.note(f"{'began' if is_new else 'went on'} at {watch.room.seq}")
 
     async def happened(self, watch, frame, what):
         self.note(what.type)
@@ -213,11 +213,11 @@ async def test_a_lost_connection_is_taken_up_where_it_was_lost(far):
     assert stage.noted == [
         f"began at {seq}",
         "the server restarts; reconnecting …",
-        f"began at {seq}",
+        f"went on at {seq}",
         "too slow; reconnecting …",
-        f"began at {seq}",
+        f"went on at {seq}",
         "the server closed the connection (1011); reconnecting …",
-        f"began at {seq}",
+        f"went on at {seq}",
         "timer.started",
     ]
     asked = [given.get("after") for given in far.all_asked("subscribe")]
@@ -295,7 +295,7 @@ async def test_a_refresh_token_that_is_not_good_any_more_falls_back_on_the_passw
     far.refusing = {"credentials.refresh": {"code": "credentials.refresh_reused"}}
     far.then = [closes(4401, "the sign-in expired")]
     async with watching(far, ByPassword("ada", "a quiet morning")) as (_, stage):
-        await stage.until(f"began at {far.seq}", times=2)
+        await stage.until(f"went on at {far.seq}")
     assert len(far.all_asked("credentials.sign_in")) == 2
 
 

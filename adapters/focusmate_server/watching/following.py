@@ -37,8 +37,8 @@ PASSING = {
 class Stage(Protocol):
     """Where it is shown."""
 
-    async def began(self, watch: Watch) -> None:
-        """The room is as it is, from a snapshot or after what was missed."""
+    async def began(self, watch: Watch, *, is_new: bool) -> None:
+        """The room is known from a snapshot; or, not new, what was missed comes next."""
         ...
 
     async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
@@ -169,7 +169,7 @@ class Watch:
         parts = self._room.parts
         here = [each.person_id for each in parts.presence]
         self.names.want([*here, *(each.person_id for each in parts.seats)])
-        await self._stage.began(self)
+        await self._stage.began(self, is_new="snapshot" in subscribed)
 
     # -- what the server tells --------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from focusmate_server.watching.clock import steady
 
 CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 10.0
-CLOSE_WITHIN = 1.0
+CLOSE_WITHIN = 0.2
+"""Seconds for what was said last to be read: nobody hears the answer any more."""
 LARGEST = 16 * 1024 * 1024
 """Bytes of a snapshot; a thousand seats take a few hundred thousand."""
 BACKLOG = 10_000

@@ -58,15 +58,17 @@ class LinesStage:
         self._zone = zone
         self._is_lost = False
 
-    async def began(self, watch: Watch) -> None:
-        """The room, its people and its timer."""
+    async def began(self, watch: Watch, *, is_new: bool) -> None:
+        """The room, its people and its timer; only that it goes on, where nothing was missed."""
+        self._is_lost = False
+        now = watch.clock.now()
+        if not is_new:
+            await self._say(now, "connected again")
+            return
         parts = watch.room.parts
         await watch.names.settled([each.person_id for each in parts.presence], NAMES_WITHIN)
-        scene = self._scene(watch)
-        now = watch.clock.now()
-        for line in [*room_lines(scene), timer_line(parts, now)]:
+        for line in [*room_lines(self._scene(watch)), timer_line(parts, now)]:
             await self._say(now, line)
-        self._is_lost = False
 
     async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
         """What happened, and the timer if it is about it."""
@@ -96,7 +98,7 @@ class JsonStage:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
-    async def began(self, watch: Watch) -> None:
+    async def began(self, watch: Watch, *, is_new: bool) -> None:
         """The number from which on events follow."""
 
     async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
@@ -113,6 +115,12 @@ async def tick(watch: Watch, pipe: Pipe) -> None:
         if watch.is_known:
             at = steady()
             now, timer = watch.clock.at(at), watch.room.parts.timer
-            said = {"steady": at, "now": now.timestamp(), "left": left(timer, now).total_seconds()}
-            await pipe.say(json.dumps(said | {"state": timer.state.value}))
+            said = {
+                "steady": at,
+                "now": now.timestamp(),
+                "within": watch.clock.error_at(at),
+                "left": left(timer, now).total_seconds(),
+                "state": timer.state.value,
+            }
+            await pipe.say(json.dumps(said))
         await trio.sleep(TICK)

@@ -108,7 +108,7 @@ class TerminalStage:
         self._has_styles = has_styles
         self._changed = trio.Event()
 
-    async def began(self, watch: Watch) -> None:
+    async def began(self, watch: Watch, *, is_new: bool) -> None:
         """Draw anew."""
         self._changed.set()
 
