@@ -156,15 +156,16 @@ def _credit(part: Part, ctx: Context) -> None:
     former = ctx.store.get(Session, part.session_id, hold=True)
     begun = _begun(part, parts, former, ctx)
     made = _brought_up(begun, part.work, parts, is_known=asks is None)
-    if not made.credited and asks is None:
-        if former is not None:
-            ctx.store.delete(Session, former.id)
-    elif made != former:
-        stored = ctx.store.put(made)
-        added = made.credited - (former.credited if former else ZERO)
-        if made.credited:
-            credited = SessionCredited(session=told(stored), added=added)
-            ctx.emit(credited, to=person_stream(part.person_id))
+    added = made.credited - (former.credited if former else ZERO)
+    if made.credited or asks is not None:
+        if made == former:
+            return
+        made = ctx.store.put(made)
+    elif former is not None:
+        ctx.store.delete(Session, former.id)
+    if made.credited or added:
+        credited = SessionCredited(session=told(made), added=added)
+        ctx.emit(credited, to=person_stream(part.person_id))
 
 
 def _brought_up(session: Session, work: Work, parts: Account, *, is_known: bool) -> Session:

@@ -304,6 +304,8 @@ def cancel_session(ask: CancelSession, ctx: Context) -> SessionView:
 def keep_what_was_scheduled(fact: SessionCredited, ctx: Context) -> None:
     """Who focuses in the time that was scheduled keeps the appointment."""
     done = fact.session
+    if not done.credited:
+        return
     asked = Find(
         Session,
         where=(Is("person_id", done.person_id), Is("status", SessionStatus.SCHEDULED)),

@@ -160,8 +160,8 @@ def _reasons(work: Work, parts: Account, *, is_known: bool) -> Iterable[str]:
 
 @event("sessions.credited")
 class SessionCredited(Event):
-    """Somebody's session has more credit, or is over."""
+    """Somebody's session has more credit, or is over; less where the clock was set back."""
 
     session: SessionView
     added: timedelta
-    """By how much the credit grew."""
+    """By how much the credit grew; below zero where it shrank."""

@@ -1,6 +1,5 @@
 """Statistics: what each person's days come to, kept with every credit and rebuilt from records."""
 
-from collections import defaultdict
 from datetime import date, timedelta
 
 from focusmate_core.context import Context, QueryContext
@@ -79,9 +78,9 @@ def count_credit(fact: SessionCredited, ctx: Context) -> None:
     """Every credit is in its day's total, in the same unit of work."""
     session = fact.session
     if fact.added:
-        is_new = session.credited == fact.added
+        more = int(session.credited == fact.added) - int(not session.credited)
         total = _total(session.person_id, session.day, ctx)
-        ctx.store.put(total.plus(focused=fact.added, sessions=int(is_new)))
+        _put(total.plus(focused=fact.added, sessions=more), ctx)
 
 
 @reacts(to=SessionRecorded)
@@ -167,8 +166,9 @@ def recount_days(_: RecountDays, ctx: Context) -> Recounted:
     kept = {each.day: each for each in known}
     mended = 0
     for day in sorted(counted.keys() | kept.keys()):
-        former = kept.get(day) or DayTotal(person_id=person_id, day=day)
-        right = counted[day].but(version=former.version)
+        none = DayTotal(person_id=person_id, day=day)
+        former = kept.get(day, none)
+        right = counted.get(day, none).but(version=former.version)
         if right != former:
             mended += 1
             _put(right, ctx)
@@ -177,14 +177,14 @@ def recount_days(_: RecountDays, ctx: Context) -> Recounted:
 
 def counted_again(person_id: str, ctx: Context | QueryContext) -> dict[str, DayTotal]:
     """The totals of a person's days, from their sessions alone."""
-    counted: dict[str, DayTotal] = defaultdict(lambda: DayTotal(person_id=person_id, day=""))
+    counted: dict[str, DayTotal] = {}
     asked = Find(Session, where=(Is("person_id", person_id),), order=("day",))
     for session in find_all(ctx.store, asked):
-        if session.is_manual:
-            more = counted[session.day].plus(recorded=session.credited)
-        elif session.credited:
-            more = counted[session.day].plus(focused=session.credited, sessions=1)
-        else:
-            continue
-        counted[session.day] = more.but(day=session.day)
+        if session.credited:
+            day = counted.get(session.day) or DayTotal(person_id=person_id, day=session.day)
+            counted[session.day] = day.plus(
+                focused=ZERO if session.is_manual else session.credited,
+                sessions=int(not session.is_manual),
+                recorded=session.credited if session.is_manual else ZERO,
+            )
     return counted
