@@ -80,8 +80,10 @@ class History:
         self.rooms: list[str] = []
         self.hosts: dict[str, str] = {}
         self.desks: set[str] = set()
+        self.desk_of: dict[str, str] = {}
         self.watchers: list[Watcher] = []
-        self.records: list[str] = []
+        self.records: list[tuple[str, str]] = []
+        self.seats: dict[str, int] = {}
         self.passed = ZERO
         self.was_set_back = self.was_bridged = False
         self.signs: defaultdict[str, list[datetime]] = defaultdict(list)
@@ -124,10 +126,18 @@ class History:
         code, room = self.send(OpenDesk(), who)
         if room.id not in self.desks:
             self.desks.add(room.id)
+            self.desk_of[who] = room.id
             self._watch(room.id, who)
         else:
             self._sign(who)
         return code
+
+    def plan_at_desk(self, who: str, plan: Plan) -> str:
+        """Sit down, and start with this plan; where one runs, the next phase has it."""
+        self.sit_at_desk(who)
+        number = self.rooms.index(self.desk_of[who])
+        self.change_plan(number, who, plan)
+        return self.control("start", number, who)
 
     def _watch(self, room_id: str, who: str) -> None:
         self.rooms.append(room_id)
@@ -142,7 +152,13 @@ class History:
         code, _ = self.send(MOVES[verb](room_id=self.room(number)), who, door)
         if code == "ok":
             self._sign(who)
+        if code == "ok" and verb != "leave":
+            self.seats[who] = number
         return code
+
+    def come_back(self, who: str) -> str:
+        """To where they last were, if they may."""
+        return self.move("enter", self.seats.get(who, 0), who, 0)
 
     def close(self, number: int, who: str) -> str:
         code, _ = self.send(CloseRoom(room_id=self.room(number)), who)
@@ -192,27 +208,34 @@ class History:
 
     def record(self, who: str, ago: timedelta, minutes: int) -> str:
         started_at, length = self.clock.now() - ago, timedelta(minutes=minutes)
-        return self._keep(*self.send(RecordSession(started_at=started_at, length=length), who))
+        return self._keep(who, RecordSession(started_at=started_at, length=length))
 
     def schedule(self, who: str, ahead: timedelta, minutes: int) -> str:
         starts_at, length = self.clock.now() + ahead, timedelta(minutes=minutes)
-        return self._keep(*self.send(ScheduleSession(starts_at=starts_at, length=length), who))
+        return self._keep(who, ScheduleSession(starts_at=starts_at, length=length))
 
-    def _keep(self, code: str, made: Any) -> str:
+    def _keep(self, who: str, ask: Any) -> str:
+        code, made = self.send(ask, who)
         if code == "ok":
-            self.records.append(made.id)
+            self.records.append((who, made.id))
         return code
 
     def change_record(self, verb: str, number: int, who: str) -> str:
         if not self.records:
             return "nothing"
-        session_id = self.records[number % len(self.records)]
+        _, session_id = self.records[number % len(self.records)]
         asks = {
             "remove": RemoveSession(session_id=session_id),
             "cancel": CancelSession(session_id=session_id),
             "annotate": AnnotateSession(session_id=session_id, focus=1 + number % 5),
         }
         return self.send(asks[verb], who)[0]
+
+    def change_own_record(self, verb: str, number: int) -> str:
+        if not self.records:
+            return "nothing"
+        who, _ = self.records[number % len(self.records)]
+        return self.change_record(verb, number, who)
 
     def rate_what_was_credited(self, who: str, number: int) -> str:
         """Everybody tries it; only one's own can be rated, and nothing of it be removed."""

@@ -34,7 +34,7 @@ from tests.features.naive_credit import ZERO
 from tests.features.naive_history import CONTROLS, History
 from tests.features.town import STORAGES, Town
 
-MINUTES = (1, 1, 2, 3, 5, 25)
+MINUTES = (1, 2, 3, 5, 5, 25)
 ZONES = (
     "Europe/Berlin",
     "America/New_York",
@@ -65,6 +65,9 @@ SECONDS = (0, 1, 20, 59, 60, 61, 90, 120, 180, 300, 600, 1500, 3600, 7200)
 spans = st.one_of(
     st.sampled_from(SECONDS).map(lambda number: timedelta(seconds=number)),
     st.integers(0, 400_000_000).map(lambda number: timedelta(microseconds=number)),
+)
+a_while = st.sampled_from([5, 20, 45, 60, 61, 100, 180, 400]).map(
+    lambda number: timedelta(seconds=number)
 )
 lengths = st.sampled_from(MINUTES).map(lambda number: timedelta(minutes=number))
 minutes = st.sampled_from(MINUTES)
@@ -117,6 +120,7 @@ asides = st.one_of(
     deed("record", anybody, spans, minutes),
     deed("schedule", anybody, spans, minutes),
     deed("change_record", st.sampled_from(["remove", "cancel", "annotate"]), rooms, anybody),
+    deed("change_own_record", st.sampled_from(["remove", "cancel", "annotate"]), rooms),
 )
 fates = st.one_of(
     deed("turn_back", spans),
@@ -131,6 +135,7 @@ beats = st.sampled_from([20, 40, 59, 59, 60]).map(lambda number: timedelta(secon
 STEPS = 30
 BATCH = 500
 """How many histories follow from one seed: enough to vary, few enough to replay."""
+BEAT = timedelta(seconds=50)
 BEATS = 40
 """How often at the most somebody says that they are there, while time passes."""
 done: Counter[str] = Counter()
@@ -197,19 +202,51 @@ class Anything(RuleBasedStateMachine):
         for town in self.towns:
             town.let_pass(span)
 
-    @rule(span=spans)
-    def let_time_pass(self, span):
+    @rule(span=spans, names=some)
+    def be_silent_and_come_back(self, span, names):
         self.pass_time(span)
+        for name in names:
+            self.do("come_back", (name,))
 
     @rule(number=rooms, names=some, beat=beats, more=st.sampled_from([-1, 0, 0, 1]))
-    def let_time_pass_to_the_end_of_a_phase(self, number, names, beat, more):
+    def see_a_phase_end(self, number, names, beat, more):
         span = self.towns[0].span_to_the_end(number)
         if span is not None:
             self._beat(min(span, BEATS * beat) + timedelta(microseconds=more), names, beat)
 
-    @rule(names=some, beat=beats, times=st.integers(1, 10))
+    @rule(names=some, beat=beats, times=st.integers(1, 6))
     def let_time_pass_with_signs_of_life(self, names, beat, times):
         self._beat(times * beat, names, beat)
+
+    @rule(number=rooms, work=a_while, pause=a_while, names=some)
+    def pause_for_a_while(self, number, work, pause, names):
+        self._beat(work, MEMBERS, BEAT)
+        self.do("control_as_host", ("pause", number))
+        self._beat(pause, names, BEAT)
+        self.do("control_as_host", ("resume", number))
+
+    @rule(
+        number=rooms,
+        who=members,
+        out=st.sampled_from(["leave", "silence", "desk"]),
+        before=a_while,
+        span=a_while,
+        door=doors,
+    )
+    def go_away_and_come_back(self, number, who, out, before, span, door):
+        self.do("move", ("join", number, who, door))
+        self._beat(before, MEMBERS, BEAT)
+        if out == "desk":
+            self.do("sit_at_desk", (who,))
+        elif out == "leave":
+            self.do("move", ("leave", number, who, door))
+        self._beat(span, [name for name in MEMBERS if name != who], BEAT)
+        self.do("move", ("join", number, who, door))
+
+    @rule(who=members, plan=plans, span=a_while)
+    def focus_at_ones_desk(self, who, plan, span):
+        self.do("plan_at_desk", (who, plan))
+        self._beat(span, MEMBERS, BEAT)
 
     def _beat(self, span, names, beat) -> None:
         while span > ZERO:
