@@ -37,8 +37,8 @@ from focusmate_core.refusals import BadInput, Kind, Refusal, refusal
 LONGEST = timedelta(hours=25)
 """No session lasts longer: a flowtime at most a day, and pauses are not told from work here."""
 FURTHEST = timedelta(days=366)
-EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-"""From here on an instant has a day, in every zone, that can be asked for."""
+EARLIEST = datetime(1970, 1, 3, tzinfo=UTC)
+"""From here on an instant has a day that can be asked for, in every zone and by any day-start."""
 Note = Annotated[str, Text(0, 2000, lines=True)]
 Length = Annotated[timedelta, minutes(1, 480)]
 

@@ -10,6 +10,7 @@ import pytest
 from focusmate_core import Actor
 from focusmate_core.features.days import ChangeDays
 from focusmate_core.features.plans import Plan
+from focusmate_core.features.presence import ALWAYS, NEVER
 from focusmate_core.features.records import (
     EARLIEST,
     AnnotateSession,
@@ -115,17 +116,24 @@ def test_a_record_lasts_from_a_minute_to_eight_hours(town, minutes):
 @pytest.mark.parametrize(
     ("started_at", "code"),
     [
-        (datetime.min, "bad_input"),
-        (EARLIEST.replace(tzinfo=None) - MOMENT, "bad_input"),
-        (EARLIEST.replace(tzinfo=None), "ok"),
-        (datetime.max, "sessions.not_over"),
+        (NEVER, "bad_input"),
+        (EARLIEST - MOMENT, "bad_input"),
+        (EARLIEST, "ok"),
+        (ALWAYS, "sessions.not_over"),
     ],
 )
 def test_a_record_of_any_time_at_all_is_answered(town, ada, started_at, code):
-    town.do(ChangeDays(time_zone="Pacific/Honolulu", day_start=23), ada)
-    at = started_at.replace(tzinfo=UTC)
-    assert town.code(RecordSession(started_at=at, length=HOUR), ada) == code
-    assert town.code(ScheduleSession(starts_at=at, length=HOUR), ada) == "sessions.not_ahead"
+    assert town.code(RecordSession(started_at=started_at, length=HOUR), ada) == code
+    ahead = ScheduleSession(starts_at=started_at, length=HOUR)
+    assert town.code(ahead, ada) == "sessions.not_ahead"
+
+
+def test_whatever_is_recorded_has_a_day_that_can_be_asked_for(town, ada):
+    town.clock.set(EARLIEST - DAY)
+    town.do(ChangeDays(time_zone="Pacific/Pago_Pago", day_start=23), ada)
+    town.clock.set(datetime(2026, 1, 5, tzinfo=UTC))
+    made = town.do(RecordSession(started_at=EARLIEST, length=HOUR), ada)
+    assert history(town, ada, first=made.day, last=made.day).items == (made,)
 
 
 def test_an_instant_in_any_zone_is_the_same_instant(town, ada):
