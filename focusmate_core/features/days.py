@@ -23,6 +23,8 @@ from focusmate_core.refusals import Kind, Refusal, refusal
 # -- nouns ----------------------------------------------------------------------------------------
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
+OF_THE_MACHINE = ("localtime", "posixrules", "Factory", "posix/", "right/")
+"""What some machines have beside the zones: their own, placeholders, and clocks of another sort."""
 ZoneName = Annotated[
     str, Pattern(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}", "an IANA time zone, such as Europe/Paris", 64)
 ]
@@ -67,6 +69,8 @@ def local_day(at: datetime, zone: ZoneInfo, day_start: int) -> LocalDay:
 
 def zone_of(name: str) -> ZoneInfo:
     """The zone of this name; `NoSuchZone`."""
+    if name.startswith(OF_THE_MACHINE):
+        raise NoSuchZone(name=name)
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
