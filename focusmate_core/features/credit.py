@@ -14,6 +14,7 @@ import attrs
 from focusmate_core.messages import Value, view
 
 ZERO = timedelta(0)
+HALF_A_SECOND = timedelta(milliseconds=500)
 STILL = 2**62
 """The moves of whoever did not go, and of a stretch that has not ended."""
 
@@ -106,8 +107,8 @@ def _overlap(ran: Ran, was: Was) -> tuple[datetime, datetime] | None:
 
 
 def span_text(span: timedelta) -> str:
-    """A span as people say it: `7 min`, `1 h 5 min`, `90 s` as `1 min 30 s`; cut to seconds."""
-    seconds = int(span.total_seconds())
+    """A span as people say it: `7 min`, `1 h 5 min`, `90 s` as `1 min 30 s`; to the second."""
+    seconds = (span + HALF_A_SECOND) // timedelta(seconds=1)
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))

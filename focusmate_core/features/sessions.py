@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from focusmate_core.entities import Entity, entity
-from focusmate_core.features.credit import Account, part_text, span_text
+from focusmate_core.features.credit import HALF_A_SECOND, Account, part_text, span_text
 from focusmate_core.features.plans import TimerKind
 from focusmate_core.features.timer import Ending
 from focusmate_core.fields import Id, Whole
@@ -143,9 +143,9 @@ ENDINGS = {
 
 
 def _reasons(work: Work, parts: Account, *, is_known: bool) -> Iterable[str]:
-    if parts.late:
+    if parts.late >= HALF_A_SECOND:
         yield f"joined {span_text(parts.late)} late"
-    if parts.away:
+    if parts.away >= HALF_A_SECOND:
         yield f"away for {span_text(parts.away)}"
     # While the phase goes on nobody knows how early it was.
     if parts.early and work.over_at:

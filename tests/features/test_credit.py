@@ -184,6 +184,8 @@ def test_however_odd_the_record_the_parts_make_the_whole_and_none_is_negative(ru
         (59 * SECOND, "59 s"),
         (MINUTE, "1 min"),
         (90 * SECOND, "1 min 30 s"),
+        (MINUTE - timedelta(milliseconds=500), "1 min"),
+        (MINUTE - timedelta(milliseconds=501), "59 s"),
         (7 * MINUTE, "7 min"),
         (60 * MINUTE, "1 h"),
         (65 * MINUTE, "1 h 5 min"),

@@ -144,6 +144,24 @@ def test_who_joins_late_is_credited_from_then_on(story):
     assert story.only(carl).started_at == story.start + 7 * MINUTE
 
 
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        (timedelta(milliseconds=499), "25 min"),
+        (timedelta(milliseconds=501), "24 min 59 s of 25 min: joined 1 s late"),
+    ],
+)
+def test_what_is_less_than_half_a_second_is_not_worth_a_word(story, late, said):
+    ada, _, room = two(story)
+    story.at(0, StartTimer, ada, room)
+    story.town.clock.advance(late)
+    carl = story.town.somebody()
+    story.town.do(JoinRoom(room_id=room.id), carl)
+    story.wait_until(25)
+    assert story.why(carl) == [(said, COMPLETED)]
+    assert story.only(carl).credited == 25 * MINUTE - late
+
+
 def test_who_leaves_early_is_credited_up_to_then_and_at_once(story):
     ada, bob, room = two(story)
     story.at(0, StartTimer, ada, room)
