@@ -142,6 +142,9 @@ class Noted:
     async def happened(self, watch, frame, what):
         self.note(what.type)
 
+    async def recalled(self, watch):
+        self.note(f"recalled {watch.past[-1].type}")
+
     async def lost(self, watch, wait):
         self.note(watch.trouble)
 
@@ -157,7 +160,7 @@ def far(monkeypatch):
 
 
 @asynccontextmanager
-async def watching(far, who=None):
+async def watching(far, who=None, **more):
     """Somebody who watches until the end of the block, and what is noted of it."""
     stage = Noted()
 
@@ -170,7 +173,8 @@ async def watching(far, who=None):
     async with trio.open_nursery() as nursery:
         serve = partial(serve_websocket, far.attend, "127.0.0.1", 0, None)
         server = await nursery.start(serve)
-        watch = Watch(f"ws://127.0.0.1:{server.port}", far.stream, who or ByToken("t"), stage)
+        url = f"ws://127.0.0.1:{server.port}"
+        watch = Watch(url, far.stream, who or ByToken("t"), stage, **more)
         async with trio.open_nursery() as own:
             own.start_soon(run, watch)
             with trio.fail_after(30):
@@ -198,6 +202,26 @@ async def test_it_begins_with_a_snapshot_and_goes_on_with_events(far):
         assert watch.room.parts.timer.state.value == "paused"
     assert stage.noted == [f"began at {seq}", "timer.started", "timer.paused"]
     assert far.all_asked("subscribe") == [{"stream": far.stream}]
+
+
+async def test_what_happened_before_is_recalled_and_changes_nothing(far):
+    far.do(timer_control.StartTimer, timer_control.PauseTimer)
+    seq = far.seq
+
+    async def recalls(websocket, after):
+        far.do(timer_control.ResumeTimer)
+        await says(*far.events(after))(websocket, after)
+
+    far.then = [says(), recalls]
+    async with watching(far, past=2) as (watch, stage):
+        await stage.until("timer.resumed")
+        assert watch.room.parts.timer.state.value == "running"
+    assert stage.noted == [
+        f"began at {seq}",
+        "recalled timer.started",
+        "recalled timer.paused",
+        "timer.resumed",
+    ]
 
 
 async def test_a_lost_connection_is_taken_up_where_it_was_lost(far):

@@ -13,7 +13,13 @@ from focusmate_core.fields import instant
 from focusmate_server.watching.clock import Reading, ServerClock
 from focusmate_server.watching.line import Line, Lost, Refused, converse
 from focusmate_server.watching.names import Names
-from focusmate_server.watching.room import Gap, Happened, OtherVersion, WatchedRoom
+from focusmate_server.watching.room import (
+    Gap,
+    Happened,
+    OtherVersion,
+    WatchedRoom,
+    happened_in,
+)
 from focusmate_server.watching.who import CannotWatch, Who
 from focusmate_server.watching.words import people_in
 
@@ -45,6 +51,10 @@ class Stage(Protocol):
         """Something happened, and is applied."""
         ...
 
+    async def recalled(self, watch: Watch) -> None:
+        """Something that happened before the snapshot is known."""
+        ...
+
     async def lost(self, watch: Watch, wait: float) -> None:
         """There is no connection; the next attempt is in so many seconds."""
         ...
@@ -57,13 +67,14 @@ def backoff(tries: int, dice: random.Random) -> float:
 
 
 class Watch:
-    """One room, watched."""
+    """One room, watched; `past` says how many events of before are asked for, too."""
 
-    def __init__(self, url: str, stream: str, who: Who, stage: Stage) -> None:
+    def __init__(self, url: str, stream: str, who: Who, stage: Stage, *, past: int = 0) -> None:
         self.url = url
         self.stream = stream
         self.clock = ServerClock()
         self.names = Names()
+        self.past: list[Happened] = []
         self.happened: deque[Happened] = deque(maxlen=REMEMBERED)
         self.trouble = ""
         self._room: WatchedRoom | None = None
@@ -71,6 +82,8 @@ class Watch:
         self._stage = stage
         self._tries = 0
         self._token = ""
+        self._past = past
+        self._snapshot_at = 0
 
     @property
     def is_known(self) -> bool:
@@ -163,6 +176,7 @@ class Watch:
         subscribed = (await line.ask("subscribe", **asked)).ok
         if self._room is None:
             self._room = WatchedRoom(subscribed)
+            subscribed = await self._recall(self._room, line) or subscribed
         else:
             self._room.begin(subscribed)
         self.trouble = ""
@@ -170,6 +184,18 @@ class Watch:
         here = [each.person_id for each in parts.presence]
         self.names.want([*here, *(each.person_id for each in parts.seats)])
         await self._stage.began(self, is_new="snapshot" in subscribed)
+
+    async def _recall(self, room: WatchedRoom, line: Line) -> Mapping[str, Any] | None:
+        """Subscribe once more, from a few events ago on: they are for the eye alone."""
+        self._snapshot_at = room.seq
+        if not self._past:
+            return None
+        after = max(0, room.seq - self._past)
+        again: Mapping[str, Any] = (await line.ask("subscribe", stream=self.stream, after=after)).ok
+        if "snapshot" in again:
+            room.begin(again)
+            return again
+        return None
 
     # -- what the server tells --------------------------------------------------------------------
 
@@ -196,6 +222,10 @@ class Watch:
             self.happened.append(what)
             self.names.want(people_in(what))
             await self._stage.happened(self, frame, what)
+        elif frame["seq"] <= self._snapshot_at and len(self.past) < self._past:
+            self.past.append(happened_in(frame))
+            self.names.want(people_in(self.past[-1]))
+            await self._stage.recalled(self)
 
     # -- the server's clock -----------------------------------------------------------------------
 

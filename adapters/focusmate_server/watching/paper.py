@@ -15,7 +15,7 @@ from focusmate_core.features.timer import TimerChanged
 from focusmate_server.watching.clock import steady
 from focusmate_server.watching.following import Watch
 from focusmate_server.watching.room import Happened, left
-from focusmate_server.watching.screen import Scene, room_lines, timer_line
+from focusmate_server.watching.screen import PEOPLE, Scene, everybody, room_lines, timer_line
 from focusmate_server.watching.words import people_in, told
 
 NAMES_WITHIN = 2.0
@@ -66,7 +66,8 @@ class LinesStage:
             await self._say(now, "connected again")
             return
         parts = watch.room.parts
-        await watch.names.settled([each.person_id for each in parts.presence], NAMES_WITHIN)
+        named = [person_id for person_id, _ in everybody(parts)[:PEOPLE]]
+        await watch.names.settled(named, NAMES_WITHIN)
         for line in [*room_lines(self._scene(watch)), timer_line(parts, now)]:
             await self._say(now, line)
 
@@ -77,6 +78,9 @@ class LinesStage:
         await self._say(what.at, told(what, self._scene(watch).name))
         if isinstance(what.fact, TimerChanged):
             await self._say(what.at, timer_line(parts, what.at))
+
+    async def recalled(self, watch: Watch) -> None:
+        """Nothing: lines are of now."""
 
     async def lost(self, watch: Watch, wait: float) -> None:
         """Once for each loss, however many attempts follow."""
@@ -104,6 +108,9 @@ class JsonStage:
     async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
         """The frame as it came."""
         await self._pipe.say(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+
+    async def recalled(self, watch: Watch) -> None:
+        """Nothing: who wants the past subscribes with a number."""
 
     async def lost(self, watch: Watch, wait: float) -> None:
         """Nothing: the numbers of the events say that none is missing."""

@@ -19,8 +19,9 @@ from focusmate_server.greeting import realtime_url
 from focusmate_server.keys import signing_key
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
-from focusmate_server.watching.following import Stage, Watch
+from focusmate_server.watching.following import Watch
 from focusmate_server.watching.paper import JsonStage, LinesStage, Pipe, tick
+from focusmate_server.watching.screen import EVENTS
 from focusmate_server.watching.terminal import Terminal, TerminalStage
 from focusmate_server.watching.who import (
     ByFile,
@@ -127,9 +128,7 @@ async def _end_by_signal(end: Callable[[], None]) -> None:
             end()
 
 
-async def _shown(
-    options: Options, watch_on: Callable[[Stage], Watch], end: Callable[[], None]
-) -> None:
+async def _shown(options: Options, watch_on: Callable[..., Watch], end: Callable[[], None]) -> None:
     is_plain = options.as_json or options.ticks
     if os.isatty(SCREEN) and not is_plain and os.environ.get("TERM", "dumb") != "dumb":
         await _on_terminal(watch_on, end)
@@ -137,10 +136,10 @@ async def _shown(
         await _on_paper(options, watch_on, end)
 
 
-async def _on_terminal(watch_on: Callable[[Stage], Watch], end: Callable[[], None]) -> None:
+async def _on_terminal(watch_on: Callable[..., Watch], end: Callable[[], None]) -> None:
     terminal = Terminal(KEYS, SCREEN)
     stage = TerminalStage(terminal, has_styles=not os.environ.get("NO_COLOR"))
-    watch = watch_on(stage)
+    watch = watch_on(stage, past=EVENTS)
 
     async def until_quit() -> None:
         await terminal.wait_for_quit()
@@ -153,7 +152,7 @@ async def _on_terminal(watch_on: Callable[[Stage], Watch], end: Callable[[], Non
 
 
 async def _on_paper(
-    options: Options, watch_on: Callable[[Stage], Watch], end: Callable[[], None]
+    options: Options, watch_on: Callable[..., Watch], end: Callable[[], None]
 ) -> None:
     pipe = Pipe(SCREEN, end)
     plain = options.as_json or options.ticks

@@ -84,7 +84,7 @@ class WatchedRoom:
             return None
         if frame["seq"] != self.seq + 1:
             raise Gap
-        happened = _happened(frame)
+        happened = happened_in(frame)
         if happened.fact is not None:
             self.parts = self.parts.after(happened.fact, happened.at)
         self.seq += 1
@@ -98,7 +98,8 @@ def _read(plain: Any, kind: Any) -> Any:
         raise OtherVersion(odd.detail) from None
 
 
-def _happened(frame: Mapping[str, Any]) -> Happened:
+def happened_in(frame: Mapping[str, Any]) -> Happened:
+    """What an event's frame tells; `OtherVersion`."""
     cls = REGISTRY.events.get(frame["type"])
     fact = None if cls is None else _read(frame["data"], cls)
     return Happened(instant(frame["at"]), frame["type"], fact)

@@ -116,6 +116,10 @@ class TerminalStage:
         """Draw anew."""
         self._changed.set()
 
+    async def recalled(self, watch: Watch) -> None:
+        """Draw anew."""
+        self._changed.set()
+
     async def lost(self, watch: Watch, wait: float) -> None:
         """Draw anew."""
         self._changed.set()
@@ -142,7 +146,7 @@ class TerminalStage:
             now=watch.clock.at(now) if watch.clock.is_known else None,
             error=watch.clock.error_at(now) if watch.clock.is_known else 0,
             names=watch.names.known,
-            happened=tuple(watch.happened),
+            happened=(*watch.past, *watch.happened),
             trouble=watch.trouble,
             has_styles=self._has_styles,
         )
