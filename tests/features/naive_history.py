@@ -27,6 +27,7 @@ from focusmate_core.features.sessions import Session
 from focusmate_core.features.signs import (
     EnterRoom,
     Heard,
+    MyPresence,
     RenewPresence,
     ReportStatus,
     ReturnService,
@@ -335,9 +336,10 @@ class History:
     def end(self) -> None:
         """All that can be known becomes known: who is there leaves or lapses, all phases end."""
         if self.lease is None:
-            for number in range(len(self.rooms)):
-                for name in NAMES:
-                    self.move("leave", number, name, 0)
+            for name in NAMES:
+                here = self.town.do(MyPresence(), self.people[name]).here
+                if here is not None:
+                    assert self.move("leave", self.rooms.index(here.room_id), name, 0) == "ok"
         self.let_pass(timedelta(days=4))
         self.work()
         assert self._next_due() is None
@@ -419,7 +421,12 @@ class History:
     def results(self) -> list[Any]:
         """All sessions and totals, whatever was stored how often."""
         made = [each.but(version=0) for name in NAMES for each in self.sessions(name)]
-        return [made, [self.day_totals(name) for name in NAMES]]
+        return [made, [self.day_totals(name) for name in NAMES], self.told_to_people()]
+
+    def told_to_people(self) -> list[Any]:
+        """What people were told of themselves; of two rooms, in either order."""
+        streams = [self.town.told(f"user:{self.people[name].id}") for name in NAMES]
+        return [sorted((each.type, each.at, each.data) for each in told) for told in streams]
 
     def _all(self, entity: Any, name: str) -> list[Any]:
         asked = Find(entity, where=(Is("person_id", self.people[name].id),), order=("day",))
