@@ -1,6 +1,6 @@
 """Leases: who is silent is idle, then away, and was there up to the last sign of life."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
@@ -25,10 +25,11 @@ SERVICE = "service"
 
 @entity("returns")
 class Return(Entity):
-    """When the service last came back."""
+    """When the service last came back, and which lease it gave from then on."""
 
     id: str
     at: datetime
+    lease: timedelta | None
     version: int = 0
 
 
@@ -48,7 +49,12 @@ def watch_over(fact: PresenceEntered | PresenceChanged, ctx: Context) -> None:
 
     Who is idle was active before, so that the room is looked at soon enough for them, too.
     """
-    room = ctx.store.get(Room, fact.room_id, hold=True)
+    look_after(fact.room_id, ctx)
+
+
+def look_after(room_id: str, ctx: Context) -> None:
+    """Look at a room in half a lease at the latest."""
+    room = ctx.store.get(Room, room_id, hold=True)
     at = ctx.setting(PresencePolicy).is_quiet(ctx.now)
     if room is not None and at < (room.lapses_at or ALWAYS):
         _watch(room, at, ctx)

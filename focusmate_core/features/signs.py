@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
-from focusmate_core.features.leases import SERVICE, Return, returned_at
+from focusmate_core.features.leases import SERVICE, Return, look_after, returned_at
 from focusmate_core.features.presence import (
     Presence,
     PresencePolicy,
@@ -20,6 +20,7 @@ from focusmate_core.features.presence import (
 from focusmate_core.features.rooms import held_room, known_room
 from focusmate_core.features.seats import check_member, check_seat
 from focusmate_core.fields import Id, Span, Text
+from focusmate_core.finding import Find, find_all
 from focusmate_core.messages import (
     Access,
     Command,
@@ -126,9 +127,14 @@ class ReturnService(Command[None]):
 
 @handler
 def return_service(_: ReturnService, ctx: Context) -> None:
-    """From now on."""
+    """From now on; where there was no lease before, everybody who is present gets one."""
+    lease = ctx.setting(PresencePolicy).lease
     known = ctx.store.get(Return, SERVICE, hold=True)
-    ctx.store.put(Return(id=SERVICE, at=ctx.now, version=known.version if known else 0))
+    version = known.version if known else 0
+    ctx.store.put(Return(id=SERVICE, at=ctx.now, lease=lease, version=version))
+    if lease is not None and (known is None or known.lease is None):
+        for room_id in sorted({each.room_id for each in find_all(ctx.store, Find(Presence))}):
+            look_after(room_id, ctx)
 
 
 # -- look -----------------------------------------------------------------------------------------
