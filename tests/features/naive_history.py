@@ -407,10 +407,10 @@ class History:
     # -- what is stored ---------------------------------------------------------------------------
 
     def sessions(self, name: str) -> list[Session]:
-        return self._all(Session, name)
+        return self._all(Session, name, "started_at")
 
     def day_totals(self, name: str) -> dict[str, tuple[timedelta, int, timedelta]]:
-        found = self._all(DayTotal, name)
+        found = self._all(DayTotal, name, "day")
         return {each.day: (each.focused, each.sessions, each.recorded) for each in found}
 
     def told(self, number: int) -> list[Any]:
@@ -428,8 +428,9 @@ class History:
         streams = [self.town.told(f"user:{self.people[name].id}") for name in NAMES]
         return [sorted((each.type, each.at, each.data) for each in told) for told in streams]
 
-    def _all(self, entity: Any, name: str) -> list[Any]:
-        asked = Find(entity, where=(Is("person_id", self.people[name].id),), order=("day",))
+    def _all(self, entity: Any, name: str, order: str) -> list[Any]:
+        order = ("day", "started_at") if entity is Session else ("day",)
+        asked = Find(entity, where=(Is("person_id", self.people[name].id),), order=order)
         with self.town.storage.read() as reader:
             return list(find_all(reader, asked))
 

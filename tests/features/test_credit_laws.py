@@ -279,6 +279,28 @@ class AnyHistory(Anything):
     def let_it_happen(self, what):
         self.do(*what)
 
+    @rule(
+        number=rooms,
+        who=members,
+        out=st.sampled_from(["leave", "enter"]),
+        verb=st.sampled_from(["pause", "start"]),
+        before=a_while,
+        back=a_while,
+        span=a_while,
+    )
+    def live_through_it_twice(self, number, who, out, verb, before, back, span):
+        """By the clock, which is set back meanwhile."""
+        self.do("move", ("join", number, who, 0))
+        self.do("control_as_host", ("start", number))
+        self._beat(before, MEMBERS, BEAT)
+        self.do("move", (out, number, who, 0))
+        self.do("control_as_host", (verb, number))
+        self.do("turn_back", (back,))
+        self.do("control_as_host", ("resume", number))
+        self._beat(span, MEMBERS, BEAT)
+        self.do("move", ("join", number, who, 0))
+        self._beat(span, MEMBERS, BEAT)
+
 
 class OnTimeOrLate(Anything):
     """Two towns with the same people; one has a worker who is always on time."""
