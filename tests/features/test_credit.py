@@ -89,7 +89,7 @@ def test_only_who_was_there_in_the_order_of_things_is_credited(stay, credited):
 
 
 def test_no_instant_is_credited_twice():
-    stays = [was(0, 20, came=1, went=2), was(5, 25, came=3)]
+    stays = [was(0, 20, came=1, went=2), was(5, 10, came=3, went=4), was(5, 25, came=5)]
     assert parts(account(WHOLE, stays)) == (25, 25, 0, 0, 0)
 
 

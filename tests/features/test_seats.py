@@ -255,6 +255,7 @@ class ComingAndGoing(RuleBasedStateMachine):
         self.watcher = Watcher(self.town, stream(self.room))
         self.seats = capacity or len(GUESTS)
         self.inside = {0}
+        self.moderators = set()
         self.closed = False
 
     @rule(who=guests)
@@ -273,12 +274,26 @@ class ComingAndGoing(RuleBasedStateMachine):
         code = self.town.code(LeaveRoom(room_id=self.room.id), self.people[who])
         assert code == ("rooms.closed" if self.closed else "ok")
         self.inside.discard(who)
+        self.moderators -= set() if self.closed else {who}
+
+    @rule(who=guests, is_moderator=st.booleans())
+    def appoint(self, who, is_moderator):
+        person_id = self.people[who].id
+        ask = AppointModerator(room_id=self.room.id, person_id=person_id, is_moderator=is_moderator)
+        code = self.town.code(ask, self.people[0])
+        if self.closed:
+            assert code == "rooms.closed"
+        elif who not in self.inside:
+            assert code == "rooms.person_not_in_it"
+        else:
+            assert code == "ok"
+            self.moderators = self.moderators - {who} | ({who} if is_moderator else set())
 
     @precondition(lambda self: len(self.inside) > 1)
     @rule()
     def close(self):
         self.town.do(CloseRoom(room_id=self.room.id), self.people[0])
-        self.closed, self.inside = True, set()
+        self.closed, self.inside, self.moderators = True, set(), set()
 
     @invariant()
     def exactly_they_are_seen_inside(self):
@@ -286,7 +301,10 @@ class ComingAndGoing(RuleBasedStateMachine):
         assert people_in(self.town, self.room) == expected
         seen = self.town.do(RoomById(room_id=self.room.id), self.people[0])
         assert (seen.seated, seen.is_open) == (len(expected), not self.closed)
-        assert self.town.parts(stream(self.room))["room"] == seen
+        parts = self.town.parts(stream(self.room))
+        assert parts["room"] == seen
+        moderators = {seat.person_id for seat in parts["seats"] if seat.is_moderator}
+        assert moderators == {self.people[who].id for who in self.moderators}
 
     @invariant()
     def who_applies_the_events_sees_the_same(self):

@@ -274,6 +274,18 @@ def test_who_leaves_in_a_pause_is_credited_what_ran_before_it(story):
     assert story.why(bob) == [("10 of 25 min", ACTIVE)]
 
 
+def test_who_comes_and_goes_again_in_the_pause_is_told_nothing_new(story):
+    ada, bob, room = two(story)
+    story.at(0, StartTimer, ada, room)
+    story.at(10, PauseTimer, ada, room)
+    story.at(15, LeaveRoom, bob, room)
+    told = story.town.told(f"user:{bob.id}")
+    story.at(16, JoinRoom, bob, room)
+    story.at(17, LeaveRoom, bob, room)
+    assert story.town.told(f"user:{bob.id}") == told
+    assert story.why(bob) == [("10 of 25 min", ACTIVE)]
+
+
 def test_a_break_is_no_session(story):
     ada, bob, room = two(story, plan=BY_ITSELF)
     story.at(0, StartTimer, ada, room)
