@@ -16,7 +16,7 @@ from focusmate_core.features.presence import (
     depart,
     first_of,
 )
-from focusmate_core.features.rooms import Room
+from focusmate_core.features.rooms import Room, the_room
 from focusmate_core.fields import Id
 from focusmate_core.messages import Access, Command, command, handler, reacts, settles
 
@@ -54,9 +54,9 @@ def watch_over(fact: PresenceEntered | PresenceChanged, ctx: Context) -> None:
 
 def look_after(room_id: str, ctx: Context) -> None:
     """Look at a room in half a lease at the latest."""
-    room = ctx.store.get(Room, room_id, hold=True)
+    room = the_room(room_id, ctx)
     at = ctx.setting(PresencePolicy).is_quiet(ctx.now)
-    if room is not None and at < (room.lapses_at or ALWAYS):
+    if at < (room.lapses_at or ALWAYS):
         _watch(room, at, ctx)
 
 
@@ -69,13 +69,12 @@ def lapses_at(room_id: str, ctx: Context) -> datetime | None:
 @settles("room", when=lapses_at)
 def let_silence_tell(room_id: str, ctx: Context) -> None:
     """Whoever is silent is idle, and then away: the next of them, or the next time to look."""
-    room = ctx.store.get(Room, room_id, hold=True)
     at, who = _next(room_id, ctx)
-    if room is not None and (who is None or at > ctx.at):
-        _watch(room, at if who else None, ctx)
-    elif who is not None and who.status is Status.ACTIVE:
+    if who is None or at > ctx.at:
+        _watch(the_room(room_id, ctx), at if who else None, ctx)
+    elif who.status is Status.ACTIVE:
         become(who, who.but(status=Status.IDLE), ctx)
-    elif who is not None:
+    else:
         depart(who, ctx, until=who.until)
 
 

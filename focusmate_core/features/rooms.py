@@ -175,6 +175,15 @@ def held_room(room_id: str, ctx: Context) -> Room:
     return room
 
 
+def the_room(room_id: str, ctx: Context) -> Room:
+    """The room, open or closed, locked, whoever asks; LookupError where there is none."""
+    room = ctx.store.get(Room, room_id, hold=True)
+    if room is None:
+        msg = f"there is no room {room_id}, and something happens in it"
+        raise LookupError(msg)
+    return room
+
+
 def _known(room: Room | None, ctx: Context | QueryContext) -> Room:
     if room is None or not may_know(room, ctx.actor):
         raise RoomNotFound
