@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
-from focusmate_core.features.rooms import Room, RoomClosed, RoomOpened, room_stream
+from focusmate_core.features.rooms import Room, RoomClosed, RoomOpened, room_stream, the_room
 from focusmate_core.features.seats import RoomJoined, RoomLeft, SeatTakenAgain
 from focusmate_core.finding import Find, Is, find_all
 from focusmate_core.messages import (
@@ -261,10 +261,7 @@ def depart(here: Presence, ctx: Context, *, until: datetime, is_told: bool = Tru
 
 
 def _moved(room_id: str, ctx: Context) -> Room:
-    room = ctx.store.get(Room, room_id, hold=True)
-    if room is None:
-        msg = f"there is no room {room_id}, and somebody comes or goes"
-        raise LookupError(msg)
+    room = the_room(room_id, ctx)
     return ctx.store.put(room.but(moves=room.moves + 1))
 
 

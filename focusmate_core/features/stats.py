@@ -100,7 +100,7 @@ def discount_record(fact: SessionRemoved, ctx: Context) -> None:
 def _put(total: DayTotal, ctx: Context) -> None:
     if not total.is_empty:
         ctx.store.put(total)
-    elif total.version:
+    else:
         ctx.store.delete(DayTotal, (total.person_id, total.day))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from focusmate_core import Actor, BadInput
 from focusmate_core.features.plans import Phase, Plan
-from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom, RoomById
+from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom, Room, RoomById
 from focusmate_core.features.seats import JoinRoom
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
@@ -151,3 +151,10 @@ def test_after_every_break_comes_work_and_after_work_a_break(plan, completed):
     assert after[Phase.SHORT_BREAK] is after[Phase.LONG_BREAK] is Phase.WORK
     assert after[Phase.WORK] is not Phase.WORK
     assert plan.goes_on_with(Phase.SHORT_BREAK) == plan.goes_on_with(Phase.LONG_BREAK)
+
+
+def test_a_room_that_storage_lost_is_a_fault_where_somebody_is_in_it(town, ada, room):
+    with town.storage.write() as unit:
+        unit.delete(Room, room.id)
+    with pytest.raises(LookupError, match=room.id):
+        town.open_room(ada)
