@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
@@ -57,7 +58,7 @@ class Refusal(Exception):
     @property
     def detail(self) -> str:
         """The refusal in English, with what to do next; clients translate by `code`."""
-        return self.template.format_map(self.params())
+        return self.template.format_map({name: _said(it) for name, it in self.params().items()})
 
     def params(self) -> dict[str, Any]:
         """The parameters of this refusal by name, as they stand in the template."""
@@ -65,6 +66,13 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
+
+
+def _said(value: Any) -> Any:
+    """A parameter as the English text has it: instants to the second, and in UTC."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return value
 
 
 @dataclass_transform(kw_only_default=True)

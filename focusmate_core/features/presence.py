@@ -85,10 +85,11 @@ class Presence(Entity):
     def heard(self, sign: Sign, policy: PresencePolicy) -> "Presence":
         """With one more sign of life; idle if all that still count are.
 
-        What is known of a person never shrinks, whatever the clock says.
+        What is known of a person never shrinks, whatever the clock says. Without a lease nobody
+        renews a sign, so that the latest one alone counts.
         """
         until = max(self.until, sign.seen_at)
-        others = [each for each in self.signs if each.source != sign.source]
+        others = [each for each in self.signs if each.source != sign.source and policy.lease]
         kept = [each for each in others if policy.is_quiet(each.seen_at) > until]
         latest = sorted([*kept, sign], key=lambda each: each.seen_at)[-SIGNS:]
         signs = tuple(sorted(latest, key=lambda each: each.source))

@@ -345,7 +345,7 @@ class SessionPage(Value):
 
 @query("sessions.history", lags=True)
 class SessionHistory(Query[SessionPage]):
-    """One's own sessions of some local days, both included, the latest day first."""
+    """One's own sessions of some local days, both included, the latest first."""
 
     first: Day | None = None
     last: Day | None = None
@@ -360,7 +360,7 @@ def session_history(ask: SessionHistory, ctx: QueryContext) -> SessionPage:
     asked = Find(
         Session,
         where=(Is("person_id", ctx.actor.id), Between("day", ask.first, behind)),
-        order=("-day",),
+        order=("-day", "-started_at"),
         limit=ask.limit,
         after=ask.cursor,
     )

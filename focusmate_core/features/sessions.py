@@ -65,7 +65,11 @@ class Work(Value):
 
 @entity(
     "sessions",
-    index=[("person_id", "day"), ("person_id", "status"), ("person_id", "started_at")],
+    index=[
+        ("person_id", "day", "started_at"),
+        ("person_id", "status"),
+        ("person_id", "started_at"),
+    ],
 )
 class Session(Entity):
     """One person's part in one phase of work, a record made by hand, or what is scheduled."""
@@ -127,7 +131,7 @@ def why(session: Session) -> str:
     if session.is_manual:
         return f"{span_text(session.credited)}, recorded by hand"
     if session.account is None or session.work is None:
-        return f"{span_text(session.planned)} planned"
+        return f"{span_text(session.planned)} planned" + PLANS.get(session.status, "")
     is_known = session.status is not SessionStatus.ACTIVE
     reasons = ", ".join(_reasons(session.work, session.account, is_known=is_known))
     has_plan = session.work.kind is not SessionKind.DEEP_WORK
@@ -135,6 +139,7 @@ def why(session: Session) -> str:
     return part_text(session.credited, planned) + (f": {reasons}" if reasons else "")
 
 
+PLANS = {SessionStatus.COMPLETED: ", and kept", SessionStatus.CANCELLED: ", and cancelled"}
 ENDINGS = {
     Ending.SKIPPED: "the phase was skipped",
     Ending.RESET: "the timer was reset",

@@ -178,7 +178,7 @@ def recount_days(_: RecountDays, ctx: Context) -> Recounted:
 def counted_again(person_id: str, ctx: Context | QueryContext) -> dict[str, DayTotal]:
     """The totals of a person's days, from their sessions alone."""
     counted: dict[str, DayTotal] = {}
-    asked = Find(Session, where=(Is("person_id", person_id),), order=("day",))
+    asked = Find(Session, where=(Is("person_id", person_id),), order=("day", "started_at"))
     for session in find_all(ctx.store, asked):
         if session.credited:
             day = counted.get(session.day) or DayTotal(person_id=person_id, day=session.day)

@@ -184,16 +184,25 @@ def report(town, person, *, is_idle, connection):
     return town.do(ask, person, origin=phone(connection)).status
 
 
-def test_a_person_is_idle_when_all_their_connections_say_so(town, ada, room):
+def test_a_person_is_idle_when_all_their_connections_say_so(leased):
+    ada = leased.somebody()
+    room = leased.open_room(ada)
+    leased.do(EnterRoom(room_id=room.id), ada, origin=phone("1"))
+    leased.do(EnterRoom(room_id=room.id), ada, origin=phone("2"))
+    assert report(leased, ada, is_idle=True, connection="python") is Status.ACTIVE
+    assert report(leased, ada, is_idle=True, connection="1") is Status.ACTIVE
+    assert report(leased, ada, is_idle=True, connection="2") is Status.ACTIVE
+    # She opened the room by another door still.
+    assert leased.do(ReportStatus(is_idle=True), ada).status is Status.IDLE
+    assert here(leased, room, ada) == {ada.id: Status.IDLE}
+    assert report(leased, ada, is_idle=False, connection="2") is Status.ACTIVE
+
+
+def test_without_a_lease_the_latest_word_counts_since_nobody_renews_the_others(town, ada, room):
     town.do(EnterRoom(room_id=room.id), ada, origin=phone("1"))
-    town.do(EnterRoom(room_id=room.id), ada, origin=phone("2"))
-    assert report(town, ada, is_idle=True, connection="python") is Status.ACTIVE
-    assert report(town, ada, is_idle=True, connection="1") is Status.ACTIVE
-    assert report(town, ada, is_idle=True, connection="2") is Status.ACTIVE
-    # She opened the room by another door still, and no lease says that it is shut.
-    assert town.do(ReportStatus(is_idle=True), ada).status is Status.IDLE
-    assert here(town, room, ada) == {ada.id: Status.IDLE}
-    assert report(town, ada, is_idle=False, connection="2") is Status.ACTIVE
+    assert report(town, ada, is_idle=True, connection="2") is Status.IDLE
+    assert report(town, ada, is_idle=False, connection="1") is Status.ACTIVE
+    assert len(stored(town, ada).signs) == 1
 
 
 def test_a_change_is_told_and_saying_the_same_again_is_not(town, ada, room):
@@ -208,15 +217,17 @@ def test_a_change_is_told_and_saying_the_same_again_is_not(town, ada, room):
     assert [each.status for each in town.parts(stream(room))["presence"]] == [Status.ACTIVE]
 
 
-def test_connections_are_bounded_and_the_latest_count(town, ada, room):
-    town.do(ReportStatus(is_idle=True), ada)
+def test_connections_are_bounded_and_the_latest_count(leased):
+    ada = leased.somebody()
+    room = leased.open_room(ada)
+    leased.do(ReportStatus(is_idle=True), ada)
     for number in range(SIGNS + 5):
-        town.clock.advance(seconds=1)
-        report(town, ada, is_idle=number < SIGNS, connection=str(number))
-    kept = stored(town, ada).signs
+        leased.clock.advance(seconds=1)
+        report(leased, ada, is_idle=number < SIGNS, connection=str(number))
+    kept = stored(leased, ada).signs
     assert len(kept) == SIGNS
-    assert min(each.seen_at for each in kept) == town.start + 6 * SECOND
-    assert here(town, room, ada) == {ada.id: Status.ACTIVE}
+    assert min(each.seen_at for each in kept) == leased.start + 6 * SECOND
+    assert here(leased, room, ada) == {ada.id: Status.ACTIVE}
 
 
 def test_a_connection_that_fell_silent_says_nothing_of_how_one_is(leased):

@@ -93,7 +93,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_sessions_person_id_day_id", ["person_id", "day", "id"], unique=False
+            "ix_sessions_person_id_day_started_at_id",
+            ["person_id", "day", "started_at", "id"],
+            unique=False,
         )
         batch_op.create_index(
             "ix_sessions_person_id_started_at_id", ["person_id", "started_at", "id"], unique=False
