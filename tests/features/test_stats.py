@@ -203,7 +203,8 @@ def test_a_total_that_was_lost_is_made_again_and_one_that_was_invented_is_remove
 
 def test_a_session_without_credit_is_in_no_total(town, ada, worked):
     with town.storage.read() as reader:
-        first = reader.find(Find(Session, (Is("person_id", ada.id),), ("day", "started_at"))).items[0]
+        asked = Find(Session, (Is("person_id", ada.id),), ("day", "started_at"))
+        first = reader.find(asked).items[0]
     waiting = first.but(id=town.somebody().id, credited=ZERO, version=0, day="2026-01-09")
     put(town, waiting)
     assert recount(town, ada) == (1, 0)
