@@ -402,6 +402,7 @@ class BrokenClock(Machine):
         assert is_gapless(self.room.town.told(self.room.stream))
 
 
+@pytest.mark.timeout(1800)  # The profile `thorough` needs minutes for each.
 @pytest.mark.parametrize("law", [ForwardTime, BrokenClock])
 @pytest.mark.parametrize("name", STORAGES)
 def test_the_laws_of_the_timer_hold_however_commands_and_time_interleave(law, name):
