@@ -133,7 +133,7 @@ fates = st.one_of(
     deed("look"),
 )
 beats = st.sampled_from([20, 40, 59, 59, 60]).map(lambda number: timedelta(seconds=number))
-STEPS = 25
+STEPS = 20
 BATCH = 500
 """How many histories follow from one seed: enough to vary, few enough to replay."""
 BEAT = timedelta(seconds=50)
