@@ -36,6 +36,11 @@ class Outcome(Generic[R]):
         """The outcome of a call that raised."""
         return cls(refusal=failed) if isinstance(failed, Refusal) else cls(fault=failed)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there is an answer."""
+        return self.refusal is None and self.fault is None
+
     def result(self) -> R:
         """The answer; raises the refusal or the fault."""
         if self.refusal is not None:

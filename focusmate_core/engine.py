@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -78,6 +78,8 @@ class Engine:
         self.registry = Registry(features)
         self._authenticate = authenticate
         self._known_tokens: dict[str, Actor] = {}
+        self._latest = datetime.max.replace(tzinfo=UTC)
+        """Whoever comes earlier than this finds a clock that was set back, or may have been."""
         self._streams = Streams(storage, self.registry, clock, self.ports)
         storage.open(self.entities)
 
@@ -167,6 +169,7 @@ class Engine:
 
     def _run_once(self, calls: Sequence[Call[Any]]) -> list[Outcome[Any]]:
         fresh: list[Fresh] = []
+        now = self.clock.now()
         try:
             with self.storage.write() as unit:
                 outcomes = [self._guarded(call, unit, fresh) for call in calls]
@@ -178,6 +181,8 @@ class Engine:
             if len(calls) > 1:
                 return [self._run_once([call])[0] for call in calls]
             return [Outcome.of(failed)]
+        if now >= self._latest or any(each.is_done for each in outcomes):
+            self._latest = now
         return outcomes
 
     def _guarded(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
@@ -193,6 +198,8 @@ class Engine:
 
     def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
         ctx = self._context(call.actor, call.origin, unit, fresh, call.prepared)
+        if ctx.now < self._latest:
+            ctx.settle("clock", "")
         if call.key is None:
             return self._handle(call.message, ctx)
         known = self._answered(call, ctx)

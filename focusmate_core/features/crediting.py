@@ -176,7 +176,8 @@ def _brought_up(session: Session, work: Work, parts: Account, *, is_known: bool)
         status=_status(work, is_known=is_known),
         credited=parts.credited if parts.credited >= LEAST else ZERO,
         planned=parts.ran if work.kind is SessionKind.DEEP_WORK else work.length,
-        ended_at=parts.last_at or session.ended_at,
+        # Where a clock was set back, the last instant may bear an earlier time than the first.
+        ended_at=max(session.started_at, parts.last_at or session.ended_at),
     )
 
 

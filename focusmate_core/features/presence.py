@@ -7,13 +7,14 @@ from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.rooms import Room, RoomClosed, RoomOpened, room_stream, the_room
 from focusmate_core.features.seats import RoomJoined, RoomLeft, SeatTakenAgain
-from focusmate_core.finding import Find, Is, find_all
+from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import (
     Event,
     Value,
     applies,
     event,
     reacts,
+    settles,
     snapshot,
     value,
     view,
@@ -65,7 +66,7 @@ class Sign(Value):
     is_idle: bool
 
 
-@entity("presences", key="person_id", index=["room_id", ("room_id", "status", "until")])
+@entity("presences", key="person_id", index=["room_id", "until", ("room_id", "status", "until")])
 class Presence(Entity):
     """Where a person is now: in one room at the most, hence the key."""
 
@@ -85,8 +86,7 @@ class Presence(Entity):
     def heard(self, sign: Sign, policy: PresencePolicy) -> "Presence":
         """With one more sign of life; idle if all that still count are.
 
-        What is known of a person never shrinks, whatever the clock says. Without a lease nobody
-        renews a sign, so that the latest one alone counts.
+        Without a lease nobody renews a sign, so that the latest one alone counts.
         """
         until = max(self.until, sign.seen_at)
         others = [each for each in self.signs if each.source != sign.source and policy.lease]
@@ -222,6 +222,10 @@ def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
         return hear(here, sign, ctx)
     if here is not None:
         depart(here, ctx, until=ctx.now)
+    return _enter(person_id, room_id, (sign,), ctx)
+
+
+def _enter(person_id: str, room_id: str, signs: tuple[Sign, ...], ctx: Context) -> Presence:
     room = _moved(room_id, ctx)
     come = Presence(
         person_id=person_id,
@@ -229,9 +233,9 @@ def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
         since=ctx.now,
         until=ctx.now,
         came=room.moves,
-        signs=(sign,),
+        signs=signs,
     )
-    ctx.emit(view_of(PresenceEntered, come), to=room_stream(room_id))
+    ctx.emit(view_of(PresenceEntered, come), to=room_stream(room_id), at=ctx.now)
     return ctx.store.put(come)
 
 
@@ -253,7 +257,7 @@ def hear(here: Presence, sign: Sign, ctx: Context) -> Presence:
 
 def depart(here: Presence, ctx: Context, *, until: datetime, is_told: bool = True) -> None:
     """Let a presence end with this instant; keep it as a stay."""
-    until = max(until, here.until)
+    until = max(until, here.since)
     room = _moved(here.room_id, ctx)
     ctx.store.delete(Presence, here.person_id)
     ctx.store.put(view_of(Stay, here, went=room.moves, until=until, version=0))
@@ -264,6 +268,26 @@ def depart(here: Presence, ctx: Context, *, until: datetime, is_told: bool = Tru
 def _moved(room_id: str, ctx: Context) -> Room:
     room = the_room(room_id, ctx)
     return ctx.store.put(room.but(moves=room.moves + 1))
+
+
+def set_back(_: str, ctx: Context) -> datetime | None:
+    """Now, if somebody was heard of at an instant that is still to come."""
+    ahead = Between("until", ctx.now + timedelta.resolution, None)
+    found = ctx.store.find(Find(Presence, where=(ahead,), limit=1)).items
+    return ctx.now if found else None
+
+
+@settles("clock", when=set_back)
+def begin_anew(_: str, ctx: Context) -> None:
+    """A clock was set back: who was heard of at an instant to come leaves then, and enters now.
+
+    So nobody is taken to be there, when that instant comes again, for having been there before.
+    """
+    ahead = Between("until", ctx.now + timedelta.resolution, None)
+    for here in list(find_all(ctx.store, Find(Presence, where=(ahead,)))):
+        depart(here, ctx, until=here.until)
+        signs = tuple(each.but(seen_at=min(each.seen_at, ctx.now)) for each in here.signs)
+        _enter(here.person_id, here.room_id, signs, ctx)
 
 
 @reacts(to=RoomJoined)
@@ -288,9 +312,14 @@ def leave_with_the_seat(fact: RoomLeft, ctx: Context) -> None:
 
 @reacts(to=RoomClosed)
 def leave_with_the_room(fact: RoomClosed, ctx: Context) -> None:
-    """Nobody is in a closed room; that it was closed says so."""
+    """Nobody is in a closed room; that it was closed says so.
+
+    Under a lease only who closes it gives a sign of life by that.
+    """
+    is_leased = ctx.setting(PresencePolicy).lease is not None
     for here in everybody_in(fact.room_id, ctx):
-        depart(here, ctx, until=ctx.now, is_told=False)
+        is_silent = is_leased and here.person_id != ctx.actor.id
+        depart(here, ctx, until=here.until if is_silent else ctx.now, is_told=False)
 
 
 # -- the stream room:<id> -------------------------------------------------------------------------

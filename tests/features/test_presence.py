@@ -377,16 +377,34 @@ def test_who_enters_another_room_in_silence_was_in_the_first_until_then(leased, 
     assert stays(leased) == [(leased.ada.id, ZERO, 45 * SECOND)]
 
 
-def test_a_clock_that_was_set_back_takes_nothing_back_and_ends_nothing_early(leased, library):
+def test_after_a_clock_was_set_back_everybody_who_was_heard_of_begins_anew(leased, library):
     keep_alive(leased, leased.ada, span=timedelta(minutes=5))
-    leased.clock.set(leased.start + timedelta(minutes=2))
+    back = leased.start + timedelta(minutes=2)
+    leased.clock.set(back)
+    assert leased.engine.run_due() == 0
     renew(leased, leased.ada)
     known = stored(leased, leased.ada)
-    assert (known.since, known.until) == (leased.start, leased.start + timedelta(minutes=5))
-    leased.clock.set(leased.start - timedelta(hours=1))
-    assert leased.engine.run_due() == 0
-    leased.do(LeaveRoom(room_id=library.id), leased.ada)
+    assert (known.since, known.until) == (back, back)
     assert stays(leased) == [(leased.ada.id, ZERO, timedelta(minutes=5))]
+    assert [move[1] for move in moves(leased, library)] == ["entered", "left", "entered"]
+
+
+def test_a_refused_message_notices_no_clock_that_was_set_back_and_the_next_does(leased, library):
+    keep_alive(leased, leased.ada, span=timedelta(minutes=5))
+    leased.clock.set(leased.start + timedelta(minutes=2))
+    before = moves(leased, library)
+    leased.refused(EnterRoom(room_id=library.id), leased.somebody())
+    assert moves(leased, library) == before
+    leased.do(EnterRoom(room_id=library.id), leased.ada)
+    assert [move[1] for move in moves(leased, library)] == ["entered", "left", "entered"]
+
+
+def test_a_clock_set_back_while_the_service_is_away_is_noticed_at_its_return(leased, library):
+    keep_alive(leased, leased.ada, span=timedelta(minutes=5))
+    leased.clock.set(leased.start + timedelta(minutes=2))
+    leased.engine = leased._engine()
+    leased.do(ReturnService(), SYSTEM)
+    assert [move[1] for move in moves(leased, library)] == ["entered", "left", "entered"]
 
 
 def test_a_clock_set_back_while_a_worker_is_at_it_loses_no_lapse(leased, library, monkeypatch):

@@ -14,7 +14,13 @@ from focusmate_core.features.records import SessionById, SessionHistory
 from focusmate_core.features.rooms import CloseRoom, Control
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
 from focusmate_core.features.sessions import SessionKind, SessionStatus
-from focusmate_core.features.signs import EnterRoom, Heard, RenewPresence, ReturnService
+from focusmate_core.features.signs import (
+    EnterRoom,
+    Heard,
+    RenewPresence,
+    ReportStatus,
+    ReturnService,
+)
 from focusmate_core.features.stats import DaysOf
 from focusmate_core.features.timer_control import (
     CompleteTimer,
@@ -483,15 +489,17 @@ def test_who_waits_and_had_less_than_a_minute_has_no_session_in_the_end(leased):
     assert leased.day_total(carl) == ZERO
 
 
-def test_what_was_unknown_when_the_room_was_closed_is_known_by_that(leased):
+def test_who_closes_a_room_is_there_and_the_others_were_up_to_their_last_sign(leased):
     ada, bob, room = two(leased)
     leased.connect(ada, bob)
     leased.at(0, StartTimer, ada, room)
     leased.wait_until(12)
     leased.town.clock.advance(seconds=5)
     leased.town.do(CloseRoom(room_id=room.id), ada)
-    said = "12 min 5 s of 25 min: the room was closed after 12 min 5 s"
-    assert [leased.why(who) for who in (ada, bob)] == [[(said, CANCELLED)]] * 2
+    closed = "the room was closed after 12 min 5 s"
+    assert leased.why(ada) == [(f"12 min 5 s of 25 min: {closed}", CANCELLED)]
+    # Her closing says nothing of him, whose last sign was five seconds before.
+    assert leased.why(bob) == [(f"12 of 25 min: left 5 s early, {closed}", CANCELLED)]
 
 
 # -- the service was away --------------------------------------------------------------------------
@@ -603,3 +611,31 @@ def test_what_was_told_to_be_added_is_what_was_credited(leased):
     told = [leased.town.decoded(each) for each in leased.town.told(f"user:{ada.id}")]
     assert [each.added for each in told] == [24 * MINUTE + 50 * SECOND, 10 * SECOND]
     assert told[-1].session.credited == 25 * MINUTE
+
+
+# -- a clock that is set back earns nothing --------------------------------------------------------
+
+
+def test_a_sign_from_before_the_clock_was_set_back_is_none_of_the_time_that_comes(story):
+    ada, bob, room = two(story)
+    story.wait_until(28)
+    story.town.do(ReportStatus(is_idle=False), bob)
+    story.town.clock.set(story.start)
+    story.at(0, StartTimer, ada, room)
+    story.at(1, LeaveRoom, bob, room)
+    story.wait_until(31)
+    assert story.why(bob) == [("1 of 25 min: left 24 min early", COMPLETED)]
+    assert story.why(ada) == [("25 min", COMPLETED)]
+
+
+def test_who_fell_silent_when_the_clock_was_set_back_has_what_was_before(leased):
+    ada, bob, room = two(leased)
+    leased.connect(ada, bob)
+    leased.at(0, StartTimer, ada, room)
+    leased.at(10, PauseTimer, ada, room)
+    leased.drop(bob)
+    leased.town.clock.set(leased.start)
+    leased.at(0, ResumeTimer, ada, room)
+    leased.wait_until(17)
+    assert leased.why(bob) == [("10 of 25 min: left 15 min early", COMPLETED)]
+    assert leased.only(ada).credited == timedelta(minutes=25)

@@ -61,6 +61,8 @@ def upgrade() -> None:
             unique=False,
         )
 
+        batch_op.create_index("ix_presences_until_person_id", ["until", "person_id"], unique=False)
+
     op.create_table(
         "returns",
         sa.Column("id", TEXT, nullable=False),
