@@ -312,14 +312,15 @@ def leave_with_the_seat(fact: RoomLeft, ctx: Context) -> None:
 
 @reacts(to=RoomClosed)
 def leave_with_the_room(fact: RoomClosed, ctx: Context) -> None:
-    """Nobody is in a closed room; that it was closed says so.
+    """Nobody is in a closed room; that it was closed says so, of who was there until then.
 
     Under a lease only who closes it gives a sign of life by that.
     """
     is_leased = ctx.setting(PresencePolicy).lease is not None
     for here in everybody_in(fact.room_id, ctx):
         is_silent = is_leased and here.person_id != ctx.actor.id
-        depart(here, ctx, until=here.until if is_silent else ctx.now, is_told=False)
+        until = here.until if is_silent else ctx.now
+        depart(here, ctx, until=until, is_told=until < ctx.now)
 
 
 # -- the stream room:<id> -------------------------------------------------------------------------

@@ -120,9 +120,9 @@ class RoomLog:
         elif envelope.type == "presence.left":
             self._end(self._here.pop(fact.person_id), envelope)
         elif envelope.type == "rooms.closed":
+            # Of whom it is not said right after this when they left before, they did now.
             for span in self._here.values():
                 self._end(span, envelope)
-            self._here.clear()
 
     def _end(self, visit: Span, envelope) -> None:
         visit.end(self._latest if self.is_generous else envelope.at, envelope.seq)
