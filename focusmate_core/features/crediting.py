@@ -17,6 +17,7 @@ from focusmate_core.features.presence import (
     Presence,
     PresenceKnown,
     PresenceLeft,
+    PresencePolicy,
     Stay,
     ask_after,
     everybody_in,
@@ -33,7 +34,7 @@ from focusmate_core.features.sessions import (
     Work,
     told,
 )
-from focusmate_core.features.timer import Ending, WorkEnded
+from focusmate_core.features.timer import Ending, WorkEnded, WorkPaused
 from focusmate_core.features.timer_machine import Stretch, Timer
 from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import reacts, view_of
@@ -68,12 +69,11 @@ class Part:
         came = self.here.came
         return over_at if any(came <= each.after for each in self.ran) else None
 
-    def account(self, now: datetime, *, is_known: bool) -> Account:
-        """What is theirs of it."""
+    def account(self, until: datetime) -> Account:
+        """What is theirs of it, if they were there, or are, until this instant."""
         was = [Was(each.since, each.until, each.came, each.went) for each in self.stays]
         if self.here is not None:
-            known = self.here.until if not is_known else max(self.here.until, now)
-            was.append(Was(self.here.since, known, self.here.came, STILL))
+            was.append(Was(self.here.since, until, self.here.came, STILL))
         return account(self.ran, was)
 
 
@@ -83,13 +83,29 @@ class Part:
 @reacts(to=WorkEnded)
 def credit_all(fact: WorkEnded, ctx: Context) -> None:
     """A phase of work is over: everybody who was there for a part of it is credited that part."""
-    work = view_of(Work, fact, kind=KINDS[fact.kind], over_at=ctx.at)
+    _credit_everybody(view_of(Work, fact, kind=KINDS[fact.kind], over_at=ctx.at), ctx)
+
+
+@reacts(to=WorkPaused)
+def credit_so_far(fact: WorkPaused, ctx: Context) -> None:
+    """A pause settles what was done: it counts, whether or not the phase ever goes on.
+
+    After less than a minute it waits for more; so who pauses and resumes all the time costs little.
+    """
+    if fact.span >= LEAST:
+        work = view_of(Work, fact, kind=KINDS[fact.kind], over_at=None, ending=None)
+        _credit_everybody(work, ctx)
+
+
+def _credit_everybody(work: Work, ctx: Context) -> None:
     here = {each.person_id: each for each in everybody_in(work.room_id, ctx)}
     stays = defaultdict(list)
     for stay in _stays(ctx, work, Is("room_id", work.room_id)):
         stays[stay.person_id].append(stay)
     ran = _ran(work, ctx)
-    for person_id in sorted(here.keys() | stays.keys()):
+    # Who left before was credited then, as far as the phase had come.
+    gone = stays.keys() if work.over_at else set()
+    for person_id in sorted(here.keys() | gone):
         part = Part(person_id, work, ran, stays[person_id], here.get(person_id))
         _credit(part, ctx)
 
@@ -116,7 +132,8 @@ def credit_who_stayed(fact: PresenceKnown, ctx: Context) -> None:
 
 def _credit_what_waits(person_id: str, ctx: Context) -> None:
     where = (Is("person_id", person_id), Is("status", SessionStatus.ACTIVE))
-    for known in list(find_all(ctx.store, Find(Session, where=where))):
+    asked = Find(Session, where=where, order=("started_at",))
+    for known in list(find_all(ctx.store, asked)):
         if known.work is not None and known.work.over_at is not None:
             _credit_one(person_id, known.work, _ran(known.work, ctx), ctx)
 
@@ -149,15 +166,12 @@ def _stays(ctx: Context, work: Work, *where: Is) -> list[Stay]:
 
 def _credit(part: Part, ctx: Context) -> None:
     """Make or bring up to date one person's session of a phase, and tell them."""
-    asks = part.asks(ctx)
-    if asks is not None and part.here is not None:
-        ask_after(part.here, asks, ctx)
-    parts = part.account(ctx.now, is_known=asks is None)
+    parts, waits = _known_of(part, ctx)
     former = ctx.store.get(Session, part.session_id, hold=True)
     begun = _begun(part, parts, former, ctx)
-    made = _brought_up(begun, part.work, parts, is_known=asks is None)
+    made = _brought_up(begun, part.work, parts, is_known=not waits)
     added = made.credited - (former.credited if former else ZERO)
-    if made.credited or asks is not None:
+    if made.credited or waits:
         if made == former:
             return
         made = ctx.store.put(made)
@@ -166,6 +180,27 @@ def _credit(part: Part, ctx: Context) -> None:
     if made.credited or added:
         credited = SessionCredited(session=told(made), added=added)
         ctx.emit(credited, to=person_stream(part.person_id))
+
+
+def _known_of(part: Part, ctx: Context) -> tuple[Account, bool]:
+    """What is known to be theirs, and whether more may come to be known, which is asked for.
+
+    It is not waited for what would be too short even if they had stayed to the end.
+    """
+    if part.here is None:
+        return part.account(ctx.now), False
+    is_leased = ctx.setting(PresencePolicy).lease is not None
+    known = part.account(part.here.until if is_leased else ctx.now)
+    asks = part.asks(ctx)
+    if asks is None:
+        return known, False
+    hoped = part.account(asks)
+    if hoped.credited < LEAST:
+        return known, False
+    ask_after(part.here, asks, ctx)
+    # What is not known to be theirs is at the end, also where nothing is known yet.
+    early = hoped.ran - hoped.late - hoped.away - known.credited
+    return known.but(late=hoped.late, away=hoped.away, early=early), True
 
 
 def _brought_up(session: Session, work: Work, parts: Account, *, is_known: bool) -> Session:

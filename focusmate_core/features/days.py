@@ -1,13 +1,13 @@
 """Days: which day an instant belongs to for a person; by time zone and day-start, as they were."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.fields import Pattern, Whole
-from focusmate_core.finding import Between, Find, Is
+from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import (
     Command,
     Query,
@@ -22,7 +22,7 @@ from focusmate_core.refusals import Kind, Refusal, refusal
 
 # -- nouns ----------------------------------------------------------------------------------------
 
-ALWAYS = datetime.min.replace(tzinfo=UTC)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 OF_THE_MACHINE = ("localtime", "posixrules", "Factory", "posix/", "right/")
 """What some machines have beside the zones: their own, placeholders, and clocks of another sort."""
 ZoneName = Annotated[
@@ -57,10 +57,12 @@ class LocalDay(Value):
     offset: timedelta
 
 
-def local_day(at: datetime, zone: ZoneInfo, day_start: int) -> LocalDay:
-    """The day on which clocks in the zone showed the day-start last.
+def local_day(at: datetime, zone: tzinfo, day_start: int) -> LocalDay:
+    """The date that clocks in the zone show, less the day-start.
 
     So a day has 23, 24 or 25 hours, and whoever works past midnight is still in the day before.
+    Where clocks are put back across the day-start, the day before goes on until they reach it
+    again.
     """
     local = at.astimezone(zone)
     shown = local.replace(tzinfo=None) - timedelta(hours=day_start)
@@ -105,7 +107,7 @@ def rule_at(person_id: str, at: datetime, ctx: Context | QueryContext) -> DayRul
     where = (Is("person_id", person_id), Between("since", None, until))
     for known in ctx.store.find(Find(DayRule, where=where, order=("-since",), limit=1)).items:
         return known
-    return DayRule(person_id=person_id, since=ALWAYS, time_zone="UTC", day_start=0)
+    return DayRule(person_id=person_id, since=BEGINNING, time_zone="UTC", day_start=0)
 
 
 def day_of(person_id: str, at: datetime, ctx: Context | QueryContext) -> LocalDay:
@@ -114,10 +116,11 @@ def day_of(person_id: str, at: datetime, ctx: Context | QueryContext) -> LocalDa
     Counted in UTC where this machine has lost the zone's data since: no minute waits for that.
     """
     rule = rule_at(person_id, at, ctx)
+    zone: tzinfo
     try:
         zone = zone_of(rule.time_zone)
     except NoSuchZone:
-        zone = ZoneInfo("UTC")
+        zone = UTC
     return local_day(at, zone, rule.day_start)
 
 
@@ -139,6 +142,7 @@ def change_days(ask: ChangeDays, ctx: Context) -> DayRuleView:
     in_force = rule_at(ctx.actor.id, ctx.now, ctx)
     if (in_force.time_zone, in_force.day_start) == (ask.time_zone, ask.day_start):
         return view_of(DayRuleView, in_force)
+    _forget_rules_to_come(ctx)
     known = ctx.store.get(DayRule, (ctx.actor.id, ctx.now), hold=True)
     rule = DayRule(
         person_id=ctx.actor.id,
@@ -148,6 +152,14 @@ def change_days(ask: ChangeDays, ctx: Context) -> DayRuleView:
         version=known.version if known else 0,
     )
     return view_of(DayRuleView, ctx.store.put(rule))
+
+
+def _forget_rules_to_come(ctx: Context) -> None:
+    """Where a clock was set back: what was said before must not come into force again."""
+    ahead = Between("since", ctx.now + timedelta.resolution, None)
+    where = (Is("person_id", ctx.actor.id), ahead)
+    for rule in list(find_all(ctx.store, Find(DayRule, where=where, order=("since",)))):
+        ctx.store.delete(DayRule, (rule.person_id, rule.since))
 
 
 @view
@@ -169,5 +181,5 @@ class WhichDay(Query[Today]):
 def which_day(_: WhichDay, ctx: QueryContext) -> Today:
     """Refuses nothing."""
     rule = rule_at(ctx.actor.id, ctx.now, ctx)
-    today = local_day(ctx.now, zone_of(rule.time_zone), rule.day_start)
+    today = day_of(ctx.actor.id, ctx.now, ctx)
     return view_of(Today, rule, today=today.day, offset=today.offset)

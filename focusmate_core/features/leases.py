@@ -90,6 +90,19 @@ def _next(room_id: str, ctx: Context) -> tuple[datetime, Presence | None]:
     return over_at, idle
 
 
+def returns_to_come(_: str, ctx: Context) -> datetime | None:
+    """Now, if the service came back at an instant that is still to come."""
+    return ctx.now if returned_at(ctx) > ctx.now else None
+
+
+@settles("clock", when=returns_to_come)
+def return_now(_: str, ctx: Context) -> None:
+    """A clock was set back: what is left of the lease that a return gave begins again now."""
+    known = ctx.store.get(Return, SERVICE, hold=True)
+    if known is not None:
+        ctx.store.put(known.but(at=ctx.now))
+
+
 def returned_at(ctx: Context | QueryContext) -> datetime:
     """When the service last came back; NEVER before it ever did."""
     known = ctx.store.get(Return, SERVICE)

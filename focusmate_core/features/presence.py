@@ -2,11 +2,13 @@
 
 import enum
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.rooms import Room, RoomClosed, RoomOpened, room_stream, the_room
 from focusmate_core.features.seats import RoomJoined, RoomLeft, SeatTakenAgain
+from focusmate_core.fields import Span
 from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import (
     Event,
@@ -33,7 +35,7 @@ ALWAYS = datetime.max.replace(tzinfo=UTC)
 class PresencePolicy(Value):
     """What ends a presence: a setting, given to the engine among its ports."""
 
-    lease: timedelta | None = None
+    lease: Annotated[timedelta, Span(timedelta(seconds=1), timedelta(days=1))] | None = None
     """None for «joined»: from joining to leaving. Otherwise «leased»: up to the last sign of life,
     and over when there was none for so long."""
 
@@ -82,6 +84,10 @@ class Presence(Entity):
     asked_at: datetime | None = None
     """Somebody waits to know whether they were still there at this instant."""
     version: int = 0
+
+    def is_idle_by(self, source: str) -> bool:
+        """Whether this connection said that they are idle."""
+        return any(each.is_idle for each in self.signs if each.source == source)
 
     def heard(self, sign: Sign, policy: PresencePolicy) -> "Presence":
         """With one more sign of life; idle if all that still count are.
@@ -219,7 +225,7 @@ def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
     """Let somebody be in a room, from now on or still; wherever else they were they leave."""
     here, sign = present(person_id, ctx), sign_of(ctx)
     if here is not None and here.room_id == room_id:
-        return hear(here, sign, ctx)
+        return hear(here, sign.but(is_idle=here.is_idle_by(sign.source)), ctx)
     if here is not None:
         depart(here, ctx, until=ctx.now)
     return _enter(person_id, room_id, (sign,), ctx)

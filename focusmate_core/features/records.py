@@ -7,7 +7,8 @@ from focusmate_core.context import Context, QueryContext
 from focusmate_core.features.credit import ZERO
 from focusmate_core.features.days import day_after, day_of
 from focusmate_core.features.people import person_stream
-from focusmate_core.features.presence import present
+from focusmate_core.features.plans import Phase
+from focusmate_core.features.presence import Presence, present
 from focusmate_core.features.sessions import (
     Distractions,
     Rating,
@@ -18,6 +19,7 @@ from focusmate_core.features.sessions import (
     SessionView,
     told,
 )
+from focusmate_core.features.timer_machine import Timer
 from focusmate_core.fields import Day, Id, Limit, Text, minutes
 from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import (
@@ -35,7 +37,8 @@ from focusmate_core.messages import (
 from focusmate_core.refusals import BadInput, Kind, Refusal, refusal
 
 LONGEST = timedelta(hours=25)
-"""No session lasts longer: a flowtime at most a day, and pauses are not told from work here."""
+"""How far back a session that may overlap began: a flowtime lasts a day, with its pauses longer."""
+LONGEST_RECORD = timedelta(minutes=480)
 FURTHEST = timedelta(days=366)
 EARLIEST = datetime(1970, 1, 3, tzinfo=UTC)
 """From here on an instant has a day that can be asked for, in every zone and by any day-start."""
@@ -142,12 +145,14 @@ def _own(session_id: str, ctx: Context) -> Session:
     """The caller's session, as it is by now."""
     present(ctx.actor.id, ctx)
     session = ctx.store.get(Session, session_id)
-    if session is not None and session.work is not None:
-        ctx.settle("room", session.work.room_id)
-    session = ctx.store.get(Session, session_id, hold=True)
     if session is None or session.person_id != ctx.actor.id:
         raise SessionNotFound
-    return session
+    if session.work is not None:
+        ctx.settle("room", session.work.room_id)
+    settled = ctx.store.get(Session, session_id, hold=True)
+    if settled is None:
+        raise SessionNotFound
+    return settled
 
 
 def _tell(cls: type[Event], session: Session, ctx: Context) -> SessionView:
@@ -238,8 +243,22 @@ def _made(
 def _check_free(since: datetime, until: datetime, ctx: Context) -> None:
     where = (Is("person_id", ctx.actor.id), Between("started_at", since - LONGEST, until))
     for other in find_all(ctx.store, Find(Session, where=where, order=("-started_at",))):
-        if other.credited and other.ended_at > since:
-            raise SessionOverlaps(since=other.started_at, until=other.ended_at)
+        is_active = other.status is SessionStatus.ACTIVE
+        over_at = other.work.over_at if is_active and other.work else None
+        ended_at = over_at or other.ended_at
+        if (other.credited or is_active) and ended_at > since:
+            raise SessionOverlaps(since=other.started_at, until=ended_at)
+    _check_no_work_goes_on(until, ctx)
+
+
+def _check_no_work_goes_on(until: datetime, ctx: Context) -> None:
+    """Refuse a time which the timer of the room one is in may credit yet."""
+    here = ctx.store.get(Presence, ctx.actor.id)
+    timer = here and ctx.store.get(Timer, here.room_id)
+    if here and timer and timer.began_at and timer.phase is Phase.WORK:
+        began = max(here.since, timer.began_at)
+        if began < until:
+            raise SessionOverlaps(since=began, until=ctx.now)
 
 
 @command("sessions.remove")
@@ -306,10 +325,9 @@ def keep_what_was_scheduled(fact: SessionCredited, ctx: Context) -> None:
     done = fact.session
     if not done.credited:
         return
-    asked = Find(
-        Session,
-        where=(Is("person_id", done.person_id), Is("status", SessionStatus.SCHEDULED)),
-    )
+    meant = (Is("person_id", done.person_id), Is("status", SessionStatus.SCHEDULED))
+    then = Between("started_at", done.started_at - LONGEST_RECORD, done.ended_at)
+    asked = Find(Session, where=(*meant, then), order=("started_at",))
     for planned in list(find_all(ctx.store, asked)):
         if planned.started_at < done.ended_at and done.started_at < planned.ended_at:
             kept = ctx.store.put(planned.but(status=SessionStatus.COMPLETED))

@@ -67,7 +67,7 @@ class Work(Value):
     "sessions",
     index=[
         ("person_id", "day", "started_at"),
-        ("person_id", "status"),
+        ("person_id", "status", "started_at"),
         ("person_id", "started_at"),
     ],
 )

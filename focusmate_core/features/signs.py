@@ -1,6 +1,6 @@
 """Signs of life: how a person's doors say that they are there, how, and for whom they speak."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
@@ -12,15 +12,14 @@ from focusmate_core.features.presence import (
     Sign,
     Status,
     arrive,
-    everybody_in,
     hear,
     present,
     sign_of,
 )
 from focusmate_core.features.rooms import held_room, known_room
 from focusmate_core.features.seats import check_member, check_seat
-from focusmate_core.fields import Id, Span, Text
-from focusmate_core.finding import Find, find_all
+from focusmate_core.fields import Id, Limit, Span, Text
+from focusmate_core.finding import Find, Is, find_all
 from focusmate_core.messages import (
     Access,
     Command,
@@ -111,8 +110,7 @@ def renew_presence(ask: RenewPresence, ctx: Context) -> None:
         here = present(each.person_id, ctx)
         if here is not None:
             source = f"{ctx.origin.door} {each.connection}".rstrip()
-            known = next((sign for sign in here.signs if sign.source == source), None)
-            is_idle = known is not None and known.is_idle
+            is_idle = here.is_idle_by(source)
             seen_at = max(here.since, ctx.now - each.quiet)
             hear(here, Sign(source=source, seen_at=seen_at, is_idle=is_idle), ctx)
 
@@ -142,9 +140,13 @@ def return_service(_: ReturnService, ctx: Context) -> None:
 
 @view
 class PeoplePresent(Value):
-    """Who is in a room; who has a seat and is not among them is away."""
+    """Who is in a room, by id; who has a seat and is not among them is away.
+
+    `next_cursor` is None on the last page.
+    """
 
     items: tuple[PresenceView, ...]
+    next_cursor: str | None
 
 
 @query("presence.in_room")
@@ -152,15 +154,20 @@ class PresenceInRoom(Query[PeoplePresent]):
     """Who is in a room now, and how."""
 
     room_id: Id
+    limit: Limit = 100
+    cursor: Annotated[str, Text(1, 500)] | None = None
 
 
 @handler
 def presence_in_room(ask: PresenceInRoom, ctx: QueryContext) -> PeoplePresent:
-    """Refuses `RoomNotFound`, `NotInRoom`."""
+    """Refuses `RoomNotFound`, `NotInRoom`, `BadInput` for a cursor of another list."""
     room = known_room(ask.room_id, ctx)
     check_member(room, ctx)
-    here = (_by_now(each, ctx) for each in everybody_in(room.id, ctx))
-    return PeoplePresent(items=tuple(each for each in here if each))
+    where = (Is("room_id", room.id),)
+    page = ctx.store.find(Find(Presence, where=where, limit=ask.limit, after=ask.cursor))
+    returned = returned_at(ctx)
+    here = (_by_now(each, returned, ctx) for each in page.items)
+    return PeoplePresent(items=tuple(each for each in here if each), next_cursor=page.next)
 
 
 @view
@@ -179,13 +186,13 @@ class MyPresence(Query[Whereabouts]):
 def my_presence(_: MyPresence, ctx: QueryContext) -> Whereabouts:
     """Refuses nothing."""
     here = ctx.store.get(Presence, ctx.actor.id)
-    return Whereabouts(here=_by_now(here, ctx) if here else None)
+    return Whereabouts(here=_by_now(here, returned_at(ctx), ctx) if here else None)
 
 
-def _by_now(here: Presence, ctx: QueryContext) -> PresenceView | None:
+def _by_now(here: Presence, returned: datetime, ctx: QueryContext) -> PresenceView | None:
     """How somebody is in the room whom the worker may not have looked at yet; None for away."""
     policy = ctx.setting(PresencePolicy)
-    if ctx.now >= policy.is_over(here.until, returned_at(ctx)):
+    if ctx.now >= policy.is_over(here.until, returned):
         return None
     is_quiet = ctx.now >= policy.is_quiet(here.until)
     return view_of(PresenceView, here, status=Status.IDLE if is_quiet else here.status)

@@ -13,6 +13,7 @@ from focusmate_core.features.rooms import (
     RoomView,
     known_room,
     room_stream,
+    the_room,
 )
 from focusmate_core.features.seats import check_member
 from focusmate_core.features.timer_machine import (
@@ -143,6 +144,20 @@ class WorkEnded(Event):
     ending: Ending
 
 
+@event("timer.work_paused")
+class WorkPaused(Event):
+    """A phase of work stands still for a while; told to nobody, for reactions alone."""
+
+    room_id: str
+    run: int
+    kind: TimerKind
+    length: timedelta
+    began_at: datetime
+    first_move: int
+    span: timedelta
+    """For how long it had run since it began or was resumed."""
+
+
 # -- keep -----------------------------------------------------------------------------------------
 
 
@@ -164,6 +179,8 @@ def keep_timer(
             _keep_stretch(before, before.since, room, ctx)
         if before.began_at is not None and not goes_on:
             ctx.emit(view_of(WorkEnded, before, ending=ending), to=())
+        elif before.since is not None and after.since is None:
+            ctx.emit(view_of(WorkPaused, before, span=ctx.at - before.since), to=())
     return _store(after, ctx)
 
 
@@ -203,7 +220,7 @@ def ends_at(room_id: str, ctx: Context) -> datetime | None:
 @settles("room", when=ends_at)
 def let_phase_end(room_id: str, ctx: Context) -> None:
     """End the phase that is over, at its own instant."""
-    room = known_room(room_id, ctx)
+    room = the_room(room_id, ctx)
     before = kept_timer(room, ctx)
     attended = ctx.at < attended_until(room_id, ctx)
     after = before.end_phase(room.plan, room.moves, attended=attended)
@@ -231,7 +248,7 @@ def stop_with_the_room(fact: RoomClosed, ctx: Context) -> None:
     """No timer goes on in a closed room."""
     before = ctx.store.get(Timer, fact.room_id, hold=True)
     if before is not None:
-        room = known_room(fact.room_id, ctx)
+        room = the_room(fact.room_id, ctx)
         after = before.reset(room.plan)
         stopped = keep_timer(before, after, room, ctx, ending=Ending.CLOSED)
         ctx.emit(view_of(TimerReset, stopped, by=None), to=room_stream(fact.room_id))

@@ -210,4 +210,15 @@ def test_no_minute_waits_for_a_zone_whose_data_was_lost_since(town, ada, monkeyp
     monkeypatch.setattr(days, "zone_of", lost)
     counted = known_day(town, ada, town.clock.now())
     assert (counted.day, counted.offset) == ("2026-01-05", timedelta(0))
-    assert town.code(WhichDay(), ada) == "days.no_such_zone"
+    shown = town.do(WhichDay(), ada)
+    assert (shown.time_zone, shown.today) == ("Asia/Tokyo", "2026-01-05")
+    assert shown.offset == timedelta(0)
+
+
+def test_after_a_clock_was_set_back_the_last_word_on_ones_days_holds(town, ada):
+    town.do(ChangeDays(time_zone="Asia/Tokyo"), ada)
+    start = town.clock.now()
+    town.clock.set(start - timedelta(hours=1))
+    town.do(ChangeDays(time_zone="Europe/Paris"), ada)
+    town.clock.set(start + timedelta(hours=1))
+    assert town.do(WhichDay(), ada).time_zone == "Europe/Paris"

@@ -21,6 +21,7 @@ from focusmate_core.features.signs import (
     ReturnService,
 )
 from focusmate_core.finding import Find
+from focusmate_core.refusals import BadInput
 from tests.features.town import Town
 
 LEASE = timedelta(seconds=60)
@@ -493,3 +494,34 @@ def test_where_there_is_no_lease_any_more_nobody_lapses(leased, library):
     assert here(leased, library, leased.ada) == {leased.ada.id: Status.ACTIVE}
     with leased.storage.read() as reader:
         assert reader.next_due() is None
+
+
+def test_entering_again_takes_back_no_word_that_one_is_idle(leased):
+    ada = leased.somebody()
+    room = leased.open_room(ada)
+    assert report(leased, ada, is_idle=True, connection="1") is Status.ACTIVE
+    leased.do(ReportStatus(is_idle=True), ada)
+    for origin in (phone("1"), Origin()):
+        leased.do(EnterRoom(room_id=room.id), ada, origin=origin)
+    assert here(leased, room, ada) == {ada.id: Status.IDLE}
+
+
+def test_who_is_in_a_room_is_told_page_by_page(town, ada, room):
+    people = {ada.id}
+    for _ in range(4):
+        someone = town.somebody()
+        town.do(JoinRoom(room_id=room.id), someone)
+        people.add(someone.id)
+    seen, cursor = [], None
+    while True:
+        page = town.do(PresenceInRoom(room_id=room.id, limit=2, cursor=cursor), ada)
+        seen += [each.person_id for each in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert seen == sorted(people)
+
+
+@pytest.mark.parametrize("lease", [timedelta(0), timedelta(seconds=-1), timedelta(days=2)])
+def test_a_lease_lasts_a_second_to_a_day(lease):
+    with pytest.raises(BadInput):
+        PresencePolicy(lease=lease)

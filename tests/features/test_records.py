@@ -10,7 +10,7 @@ import pytest
 from focusmate_core import Actor
 from focusmate_core.features.days import ChangeDays
 from focusmate_core.features.plans import Plan
-from focusmate_core.features.presence import ALWAYS, NEVER
+from focusmate_core.features.presence import ALWAYS, NEVER, PresencePolicy
 from focusmate_core.features.records import (
     EARLIEST,
     AnnotateSession,
@@ -23,8 +23,10 @@ from focusmate_core.features.records import (
 )
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
 from focusmate_core.features.sessions import SessionKind, SessionStatus
+from focusmate_core.features.signs import EnterRoom
 from focusmate_core.features.timer_control import StartTimer
 from focusmate_core.refusals import BadInput
+from tests.features.town import Town
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
@@ -329,3 +331,60 @@ def test_a_foreign_cursor_is_bad_input(town, ada, month):
 
 def test_each_has_a_history_of_their_own(town, ada, bob, month):
     assert history(town, bob).items == ()
+
+
+# -- what a timer sees is not recorded by hand -----------------------------------------------------
+
+
+def by_hand(town, minutes):
+    """A record of the last so many minutes."""
+    length = timedelta(minutes=minutes)
+    return RecordSession(started_at=town.clock.now() - length, length=length)
+
+
+def test_what_a_phase_that_goes_on_may_credit_yet_is_not_recorded_by_hand(town, ada, bob, room):
+    town.do(StartTimer(room_id=room.id), ada)
+    town.clock.advance(minutes=20)
+    assert town.code(by_hand(town, 20), ada) == "sessions.overlaps"
+    assert town.code(by_hand(town, 20), bob) == "ok"
+    town.do(JoinRoom(room_id=room.id), bob)
+    assert town.code(by_hand(town, 40), bob) == "sessions.overlaps"
+
+
+def test_a_time_before_the_phase_is_recorded_while_it_goes_on(town, ada, room):
+    town.clock.advance(minutes=10)
+    town.do(StartTimer(room_id=room.id), ada)
+    before = RecordSession(
+        started_at=town.clock.now() - timedelta(minutes=10), length=timedelta(minutes=10)
+    )
+    town.clock.advance(minutes=5)
+    assert town.code(before, ada) == "ok"
+
+
+def test_what_is_not_known_yet_of_a_session_is_not_recorded_by_hand(storage):
+    town = Town(storage, settings=[PresencePolicy(lease=timedelta(minutes=10))])
+    ada, bob = town.somebody(), town.somebody()
+    room = town.open_room(ada)
+    town.do(JoinRoom(room_id=room.id), bob)
+    town.do(StartTimer(room_id=room.id), ada)
+    for _ in range(4):
+        town.clock.advance(minutes=5)
+        for who in (ada, bob):
+            town.do(EnterRoom(room_id=room.id), who)
+    town.clock.advance(minutes=6)
+    assert town.code(by_hand(town, 5), bob) == "sessions.overlaps"
+
+
+def test_only_what_is_scheduled_near_a_session_is_kept_by_it(town, ada, room):
+    def scheduled(hours):
+        at = town.clock.now() + timedelta(hours=hours)
+        return town.do(ScheduleSession(starts_at=at, length=timedelta(hours=1)), ada).id
+
+    now, later = scheduled(1), scheduled(30)
+    town.clock.advance(hours=1)
+    town.do(StartTimer(room_id=room.id), ada)
+    town.clock.advance(minutes=25)
+    town.engine.run_due()
+    stated = {each.id: each.why for each in town.do(SessionHistory(), ada).items}
+    assert stated[now] == "1 h planned, and kept"
+    assert stated[later] == "1 h planned"

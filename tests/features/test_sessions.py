@@ -482,8 +482,7 @@ def test_who_waits_and_had_less_than_a_minute_has_no_session_in_the_end(leased):
     leased.at(0, StartTimer, ada, room)
     leased.at(24.5, JoinRoom, carl, room)
     leased.wait_until(25)
-    (waiting,) = leased.sessions(carl)
-    assert (waiting.status, waiting.credited) == (ACTIVE, ZERO)
+    assert leased.sessions(carl) == []
     leased.wait_until(27)
     assert leased.sessions(carl) == []
     assert leased.day_total(carl) == ZERO
@@ -639,3 +638,77 @@ def test_who_fell_silent_when_the_clock_was_set_back_has_what_was_before(leased)
     leased.wait_until(17)
     assert leased.why(bob) == [("10 of 25 min: left 15 min early", COMPLETED)]
     assert leased.only(ada).credited == timedelta(minutes=25)
+
+
+def test_a_return_from_before_the_clock_was_set_back_gives_no_lease_for_hours(leased):
+    leased.town.clock.set(leased.start + timedelta(hours=1))
+    leased.town.do(ReturnService(), SYSTEM)
+    ada, bob, room = two(leased)
+    leased.town.clock.set(leased.start)
+    leased.connect(ada, bob)
+    leased.at(0, StartTimer, ada, room)
+    leased.wait_until(2)
+    leased.drop(bob)
+    leased.wait_until(22)
+    leased.connect(bob)
+    leased.wait_until(27)
+    assert leased.why(bob) == [("2 of 25 min: left 23 min early", COMPLETED)]
+
+
+# -- a pause settles credit ------------------------------------------------------------------------
+
+
+def test_a_pause_credits_what_was_done_though_the_phase_may_never_go_on(story):
+    ada, bob, room = two(story)
+    story.at(0, StartTimer, ada, room)
+    story.at(10, PauseTimer, ada, room)
+    assert story.why(ada) == story.why(bob) == [("10 of 25 min", ACTIVE)]
+    assert story.day_total(bob) == 10 * MINUTE
+    story.at(12, ResumeTimer, ada, room)
+    story.wait_until(27)
+    assert story.why(ada) == [("25 min", COMPLETED)]
+    assert story.day_total(bob) == 25 * MINUTE
+
+
+def test_a_pause_after_less_than_a_minute_waits_for_more(story):
+    ada, _, room = two(story)
+    story.at(0, StartTimer, ada, room)
+    story.at(0.5, PauseTimer, ada, room)
+    story.at(1, ResumeTimer, ada, room)
+    story.at(1.75, PauseTimer, ada, room)
+    assert story.sessions(ada) == []
+    story.at(2, ResumeTimer, ada, room)
+    story.at(3, PauseTimer, ada, room)
+    assert story.why(ada) == [("2 min 15 s of 25 min", ACTIVE)]
+
+
+def test_under_a_lease_a_pause_credits_up_to_the_last_sign_of_life(leased):
+    ada, bob, room = two(leased)
+    leased.connect(ada, bob)
+    leased.at(0, StartTimer, ada, room)
+    leased.wait_until(9.5)
+    leased.drop(bob)
+    leased.at(10, PauseTimer, ada, room)
+    assert leased.only(bob).credited == 9.5 * MINUTE
+    leased.connect(bob)
+    leased.at(11, ResumeTimer, ada, room)
+    leased.wait_until(27)
+    assert leased.why(bob) == [("25 min", COMPLETED)]
+
+
+def test_what_is_not_known_yet_is_at_the_end_also_where_nothing_is_known(storage):
+    lease = PresencePolicy(lease=timedelta(minutes=30))
+    story = Story(Town(storage, settings=[lease]))
+    ada, bob, room = two(story, plan=Plan(work=5 * MINUTE))
+    story.at(0, StartTimer, ada, room)
+    story.wait_until(5)
+    assert story.why(bob) == [("0 s of 5 min: not known yet for the last 5 min", ACTIVE)]
+    story.connect(bob)
+    assert story.why(bob) == [("5 min", COMPLETED)]
+
+
+def test_a_reset_right_after_the_start_leaves_nothing_that_waits(leased):
+    ada, bob, room = two(leased)
+    leased.at(0, StartTimer, ada, room)
+    leased.at(5 / 60, ResetTimer, ada, room)
+    assert leased.sessions(ada) == leased.sessions(bob) == []

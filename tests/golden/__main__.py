@@ -29,6 +29,7 @@ NEVER_STORED = {
     "rooms.taken_again": "told to nobody: for reactions in the same unit of work",
     "presence.known": "told to nobody",
     "timer.work_ended": "told to nobody",
+    "timer.work_paused": "told to nobody",
     "presence.renew": "sent by a door in the moment, not by a deadline",
     "presence.service_returned": "sent by a server in the moment",
 }

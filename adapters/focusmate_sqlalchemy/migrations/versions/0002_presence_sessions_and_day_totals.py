@@ -103,7 +103,9 @@ def upgrade() -> None:
             "ix_sessions_person_id_started_at_id", ["person_id", "started_at", "id"], unique=False
         )
         batch_op.create_index(
-            "ix_sessions_person_id_status_id", ["person_id", "status", "id"], unique=False
+            "ix_sessions_person_id_status_started_at_id",
+            ["person_id", "status", "started_at", "id"],
+            unique=False,
         )
 
     op.create_table(
