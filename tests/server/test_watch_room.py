@@ -25,7 +25,7 @@ from focusmate_server.watching.words import WORDS, face, printable, spoken, time
 from tests.features.town import Town
 
 MINUTE = timedelta(minutes=1)
-INNER = {presence.PresenceKnown, seats.SeatTakenAgain, timer.WorkEnded}
+INNER = {presence.PresenceKnown, seats.SeatTakenAgain, timer.WorkEnded, timer.WorkPaused}
 """Told to nobody, so that no stream has them."""
 
 
