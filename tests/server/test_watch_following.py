@@ -105,6 +105,9 @@ class FarServer:
         while len(self.all_asked(wanted)) < 2:
             await self._more.wait()
 
+    async def asked_more(self):
+        await self._more.wait()
+
     def all_asked(self, *wanted):
         return [given for do, given in self.asked if do in wanted]
 
@@ -313,6 +316,15 @@ async def test_who_signed_in_by_password_signs_in_anew_before_the_end_and_out_at
     assert tokens == ["access 1", "access 2"]
     assert far.all_asked("credentials.refresh") == [{"refresh_token": "refresh 1"}]
     assert far.all_asked("credentials.sign_out") == [{"refresh_token": "refresh 2"}]
+
+
+async def test_who_is_refused_signs_out_too(far):
+    far.refusing = {"subscribe": {"code": "rooms.not_in_it"}}
+    async with watching(far, ByPassword("ada", "a quiet morning")) as (_, stage):
+        await stage.until("cannot watch: No.")
+        while not far.all_asked("credentials.sign_out"):
+            await far.asked_more()
+    assert far.all_asked("credentials.sign_out") == [{"refresh_token": "refresh 1"}]
 
 
 async def test_a_refresh_token_that_is_not_good_any_more_falls_back_on_the_password(far):

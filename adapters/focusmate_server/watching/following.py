@@ -121,6 +121,15 @@ class Watch:
 
     async def _converse(self, line: Line) -> None:
         try:
+            await self._talk(line)
+        except (trio.Cancelled, CannotWatch):
+            await self._part(line)
+            raise
+        if line.lost is not None:
+            raise line.lost
+
+    async def _talk(self, line: Line) -> None:
+        try:
             await self._begin(line)
             async for frame in line.frames:
                 await self._hear(frame, line)
@@ -132,11 +141,6 @@ class Watch:
             raise CannotWatch(
                 f"the server is of another version than this program: {odd}"
             ) from None
-        except (trio.Cancelled, CannotWatch):
-            await self._part(line)
-            raise
-        if line.lost is not None:
-            raise line.lost
 
     async def _part(self, line: Line) -> None:
         """The end of it all: leave no sign-in behind."""
