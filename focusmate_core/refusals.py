@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
@@ -69,9 +69,11 @@ class Refusal(Exception):
 
 
 def _said(value: Any) -> Any:
-    """A parameter as the English text has it: instants to the second, and in UTC."""
+    """A parameter as the English text has it: instants in UTC and spans, both to the second."""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, timedelta):
+        return value - value % timedelta(seconds=1)
     return value
 
 

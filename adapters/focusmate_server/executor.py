@@ -170,8 +170,9 @@ class Executor:
         self._preparing: set[Future[None]] = set()
 
     def start(self) -> None:
-        """Say that the service is back, then begin to take calls."""
+        """Say that the service is back, then begin to take calls; once."""
         self._returning.say()
+        self._returning.watch()
         self._writes.start()
         self._reads.start()
 
@@ -181,6 +182,7 @@ class Executor:
         Who still waits to be prepared after half of it, or in a lane after all of it, is refused.
         """
         until = time.monotonic() + timeout
+        self._returning.stop()
         self._pool.shutdown(wait=False)
         wait(tuple(self._preparing), timeout / 2)
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -109,14 +109,28 @@ class Vouching:
             while order:
                 part = {each: news[each] for each in order[:TOGETHER]}
                 outcome = await self._renew(list(part.values()))
-                if not self._is_well(outcome):
-                    in_vain |= part
+                is_well = self._is_well(outcome)
                 if isinstance(outcome.refusal, Unavailable | AnswerLost):
                     self._something.set()
                     break
+                if not is_well:
+                    in_vain |= await self._tell_singly(part)
                 del order[:TOGETHER]
         finally:
-            self._news = {each: news[each] for each in order} | in_vain | self._news
+            untold = {each: news[each] for each in order} | in_vain | self._news
+            self._news = {
+                each: known for each, known in untold.items() if self._matters(each, known)
+            }
+
+    async def _tell_singly(self, part: dict[str, Known]) -> dict[str, Known]:
+        """Tell of each alone, so that what is wrong with one costs no other; who was in vain."""
+        outcomes = {each: await self._renew([known]) for each, known in part.items()}
+        return {each: part[each] for each, outcome in outcomes.items() if not outcome.is_done}
+
+    def _matters(self, connection: str, known: Known) -> bool:
+        """Whether telling of it may change anything: by a whole lease nobody who went is kept."""
+        lease = 3 * self._every.total_seconds() if self._every else 0.0
+        return connection in self._there or trio.current_time() - known.wire.heard_at < lease
 
     async def _renew(self, part: list[Known]) -> Outcome[None]:
         now = trio.current_time()

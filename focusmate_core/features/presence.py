@@ -65,7 +65,8 @@ class Sign(Value):
 
     source: str
     seen_at: datetime
-    is_idle: bool
+    is_idle: bool | None
+    """None: it never said anything; it vouches for them, and has no say in how they are."""
 
 
 @entity("presences", key="person_id", index=["room_id", "until", ("room_id", "status", "until")])
@@ -85,12 +86,12 @@ class Presence(Entity):
     """Somebody waits to know whether they were still there at this instant."""
     version: int = 0
 
-    def is_idle_by(self, source: str) -> bool:
-        """Whether this connection said that they are idle."""
-        return any(each.is_idle for each in self.signs if each.source == source)
+    def word_of(self, source: str) -> bool | None:
+        """Whether this connection said that they are idle; None if it said nothing."""
+        return next((each.is_idle for each in self.signs if each.source == source), None)
 
     def heard(self, sign: Sign, policy: PresencePolicy) -> "Presence":
-        """With one more sign of life; idle if all that still count are.
+        """With one more sign of life; idle if all say so that still count and said anything.
 
         Without a lease nobody renews a sign, so that the latest one alone counts.
         """
@@ -99,8 +100,9 @@ class Presence(Entity):
         kept = [each for each in others if policy.is_quiet(each.seen_at) > until]
         latest = sorted([*kept, sign], key=lambda each: each.seen_at)[-SIGNS:]
         signs = tuple(sorted(latest, key=lambda each: each.source))
-        idle = all(each.is_idle for each in signs)
-        return self.but(until=until, signs=signs, status=Status.IDLE if idle else Status.ACTIVE)
+        words = [each.is_idle for each in signs if each.is_idle is not None]
+        is_idle = bool(words) and all(words)
+        return self.but(until=until, signs=signs, status=Status.IDLE if is_idle else Status.ACTIVE)
 
 
 @entity(
@@ -225,7 +227,7 @@ def arrive(person_id: str, room_id: str, ctx: Context) -> Presence:
     """Let somebody be in a room, from now on or still; wherever else they were they leave."""
     here, sign = present(person_id, ctx), sign_of(ctx)
     if here is not None and here.room_id == room_id:
-        return hear(here, sign.but(is_idle=here.is_idle_by(sign.source)), ctx)
+        return hear(here, sign.but(is_idle=bool(here.word_of(sign.source))), ctx)
     if here is not None:
         depart(here, ctx, until=ctx.now)
     return _enter(person_id, room_id, (sign,), ctx)

@@ -69,7 +69,7 @@ def enter_room(ask: EnterRoom, ctx: Context) -> PresenceView:
 class ReportStatus(Command[PresenceView]):
     """Say that one is idle, or active again, as far as this connection can tell.
 
-    A person is idle when all connections say so.
+    A person is idle when all connections say so that entered a room or said anything.
     """
 
     is_idle: bool
@@ -110,7 +110,7 @@ def renew_presence(ask: RenewPresence, ctx: Context) -> None:
         here = present(each.person_id, ctx)
         if here is not None:
             source = f"{ctx.origin.door} {each.connection}".rstrip()
-            is_idle = here.is_idle_by(source)
+            is_idle = here.word_of(source)
             seen_at = max(here.since, ctx.now - each.quiet)
             hear(here, Sign(source=source, seen_at=seen_at, is_idle=is_idle), ctx)
 

@@ -248,7 +248,17 @@ def test_a_renewal_keeps_what_its_connection_said(leased):
     report(leased, ada, is_idle=True, connection="1")
     keep_alive(leased, ada, span=timedelta(minutes=5))
     assert here(leased, room, ada) == {ada.id: Status.IDLE}
-    renew(leased, ada, connection="2")
+    assert report(leased, ada, is_idle=False, connection="2") is Status.ACTIVE
+
+
+def test_a_connection_that_only_watches_has_no_say_in_how_one_is(leased):
+    ada = leased.somebody()
+    room = leased.open_room(ada)
+    leased.do(ReportStatus(is_idle=True), ada)
+    renew(leased, ada, connection="a watch")
+    assert here(leased, room, ada) == {ada.id: Status.IDLE}
+    leased.clock.advance(seconds=31)
+    renew(leased, ada, connection="a watch")
     assert here(leased, room, ada) == {ada.id: Status.ACTIVE}
 
 

@@ -221,6 +221,25 @@ def test_a_storage_that_is_away_at_the_start_stops_no_start_and_nothing_is_judge
     assert present(engine, ADA)
 
 
+def test_nobody_is_away_because_the_process_stood_still(engine, clock):
+    steady = iter([0.0, 0.5, 1.5, 100.0, 101.0, 102.0])
+    returning = Returning(engine, steady=lambda: next(steady))
+    assert returning.say() is None
+    room = engine.execute(rooms.OpenRoom(name="Library"), actor=ADA)
+    returning.look()
+    clock.advance(LEASE * 2)
+    assert returning.say() is None
+    while engine.run_due():
+        pass
+    assert present(engine, ADA)
+    clock.advance(LEASE)
+    assert returning.say() is None
+    while engine.run_due():
+        pass
+    assert present(engine, ADA) is None
+    assert room.is_open
+
+
 def test_a_bug_on_the_way_back_is_logged_and_keeps_nobody_waiting(
     clock, engine, executor, monkeypatch, caplog
 ):

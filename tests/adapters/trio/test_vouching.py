@@ -204,20 +204,21 @@ async def test_a_turn_that_failed_is_told_again_as_a_whole(vouching, runner, aut
     "failed",
     [Outcome(fault=KeyError("x")), Outcome(refusal=BadInput.of("heard", "no")), OSError("gone")],
 )
-async def test_a_fault_is_logged_once_and_told_again_at_the_next_turn(
+async def test_a_fault_costs_no_neighbour_is_logged_once_and_told_again_at_the_next_turn(
     vouching, runner, autojump_clock, failed, caplog
 ):
     for number in range(TOGETHER + 5):
         vouching.came(str(number), f"person {number:03}", Line())
     vouching.went("0")
-    runner.outcomes = [failed, Outcome()]
+    runner.outcomes = [failed, failed]
     await until(FIRST_TURN)
-    # One part in vain does not hold up the next.
-    assert [len(told) for told in runner.told] == [TOGETHER, 5, TOGETHER, 5]
-    assert runner.told[2][0][:2] == ("person 000", "0")
+    # A part in vain is told one by one, and holds up no other.
+    alone = [1] * TOGETHER
+    assert [len(told) for told in runner.told] == [TOGETHER, *alone, 5, TOGETHER, 5]
+    assert runner.told[TOGETHER + 2][0][:2] == ("person 000", "0")
     await until(FIRST_TURN + 20)
-    assert [len(told) for told in runner.told[4:]] == [TOGETHER, 4]
-    assert len(caplog.records) == 1
+    assert [len(told) for told in runner.told[TOGETHER + 4 :]] == [TOGETHER, 4]
+    assert len([each for each in caplog.records if each.levelname == "WARNING"]) == 1
 
 
 async def test_the_end_is_told_even_if_a_message_was_on_its_way(runner, autojump_clock):
@@ -412,3 +413,17 @@ async def test_pings_are_as_frequent_as_renewals_need(leased):
 def test_a_door_that_renews_pings_at_least_as_often(renew, pings):
     every = None if renew is None else timedelta(seconds=renew)
     assert DoorSettings(renew_every=every).pings_every == timedelta(seconds=pings)
+
+
+async def test_who_went_long_ago_is_forgotten_while_nobody_takes_it(
+    vouching, runner, autojump_clock
+):
+    runner.outcomes = [Outcome(refusal=Unavailable(retry_after=1))] * 1000
+    vouching.came("here", "ada", Line())
+    for number in range(10):
+        vouching.came(str(number), "ben", Line())
+        vouching.went(str(number))
+    await until(TURN.total_seconds() * 4)
+    runner.outcomes.clear()
+    await until(TURN.total_seconds() * 5)
+    assert {person for person, *_ in runner.told[-1]} == {"ada"}
