@@ -158,6 +158,29 @@ def test_a_reader_who_goes_ends_it_in_peace(server, ada, room_id):
         assert watch.end() == (0, "")
 
 
+NOWHERE = [
+    (">/dev/full", [], "what is shown cannot be written: No space left on device"),
+    (">/dev/full", ["--ticks"], "what is shown cannot be written: No space left on device"),
+    (">&-", [], "there is nowhere to show it: the standard output is closed"),
+]
+
+
+@pytest.mark.parametrize(("to", "more", "why"), NOWHERE)
+def test_an_output_that_takes_nothing_ends_it_in_one_line(server, ada, room_id, to, more, why):
+    words = command("watch", room_id, "--actor", ada.id, "--url", server.realtime, *more)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {to}', "sh", *words],
+        cwd=server.folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=END_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"focusmate: {why}\n")
+
+
 def test_a_terminal_is_drawn_on_and_left_as_it_was(server, ada, room_id):
     with watching(server, room_id, "--actor", ada.id, on_terminal=True) as watch:
         watch.until(r"^\x1b\[\?1049h.*Deep work.*q quits")
@@ -232,6 +255,8 @@ REFUSED = [
         "there is no server at ws://127.0.0.1:1/",
     ),
     (["x", "--actor", "x", "--url", "http://a/"], {}, "--url must be like ws://"),
+    (["x", "--actor", "x", "--url", "ws://ex..ample/"], {}, "--url must be like ws://"),
+    (["x", "--actor", "x", "--url", "ws://127.0.0.1/v 1"], {}, "--url must be like ws://"),
     (["x"], {}, "say who watches"),
     (["x", "--actor", "x", "--login", "x"], {}, "give one of"),
     (["x", "--login", "x"], {}, "set FOCUSMATE_PASSWORD"),

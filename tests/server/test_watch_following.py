@@ -373,6 +373,21 @@ async def test_where_nobody_listens_it_is_said_at_once():
         await watch.run()
 
 
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"odd\r\n\r\n"])
+async def test_what_is_no_websocket_is_said_at_once(answer):
+    async def answers(stream):
+        await stream.receive_some()
+        await stream.send_all(answer)
+
+    async with trio.open_nursery() as nursery:
+        listener = (await nursery.start(trio.serve_tcp, answers, 0))[0]
+        port = listener.socket.getsockname()[1]
+        watch = Watch(f"ws://127.0.0.1:{port}", "room:x", ByToken("t"), Noted())
+        with pytest.raises(CannotWatch, match="does not answer as a WebSocket does"):
+            await watch.run()
+        nursery.cancel_scope.cancel()
+
+
 def test_attempts_come_more_and_more_rarely_and_never_in_step():
     dice = random.Random(7)
     waits = [[backoff(tries, dice) for _ in range(100)] for tries in range(2000)]

@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
+import h11
 import trio
 from trio_websocket import (
     ConnectionClosed,
@@ -17,6 +18,7 @@ from trio_websocket import (
     WebSocketConnection,
     wrap_client_stream,
 )
+from wsproto.utilities import ProtocolError
 
 from focusmate_server.watching.clock import steady
 
@@ -209,7 +211,7 @@ async def converse(
             except known as failure:
                 failed = failure
             nursery.cancel_scope.cancel()
-    except* HandshakeError as rejected:
+    except* (HandshakeError, h11.ProtocolError, ProtocolError) as rejected:
         failed = _rejected(url, rejected.exceptions[0])
     finally:
         await trio.aclose_forcefully(stream)

@@ -16,6 +16,7 @@ from focusmate_server.watching.clock import steady
 from focusmate_server.watching.following import Watch
 from focusmate_server.watching.room import Happened, left
 from focusmate_server.watching.screen import PEOPLE, Scene, everybody, room_lines, timer_line
+from focusmate_server.watching.who import CannotWatch
 from focusmate_server.watching.words import people_in, told
 
 NAMES_WITHIN = 2.0
@@ -38,6 +39,9 @@ class Pipe:
         except BrokenPipeError:
             self._on_closed()
             await trio.sleep_forever()
+        except OSError as failed:
+            why = failed.strerror or str(failed)
+            raise CannotWatch(f"what is shown cannot be written: {why}") from None
 
     def _write(self, data: bytes) -> None:
         while data:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -56,6 +58,9 @@ class Options:
 def watch(options: Options, settings: Settings) -> int:
     """Watch until somebody ends it; the exit code."""
     try:
+        if sys.stdout is None:
+            # What is opened next would take its number, and be written into.
+            raise CannotWatch("there is nowhere to show it: the standard output is closed")
         url = _checked(options.url or realtime_url(settings.realtime_bind))
         trio.run(_watch, options, url, who_of(options, settings))
     except CannotWatch as no:
@@ -67,7 +72,9 @@ def watch(options: Options, settings: Settings) -> int:
 def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_good = parts.scheme in {"ws", "wss"} and parts.hostname and parts.port != 0
+        host, rest = parts.hostname or "", parts.path + parts.query
+        is_good = parts.scheme in {"ws", "wss"} and host.encode("idna") and parts.port != 0
+        is_good = is_good and url.isprintable() and " " not in url and rest.isascii()
     except ValueError:
         is_good = False
     if not is_good:
@@ -171,13 +178,12 @@ async def _on_paper(
 async def _beside(watch: Watch, *tasks: Task) -> None:
     """Watch, with tasks beside it for as long; `CannotWatch` comes out bare, in no group."""
     failed: CannotWatch | None = None
-    async with trio.open_nursery() as nursery:
-        for task in tasks:
-            nursery.start_soon(task)
-        try:
+    try:
+        async with trio.open_nursery() as nursery:
+            for task in tasks:
+                nursery.start_soon(task)
             await watch.run()
-        except CannotWatch as no:
-            failed = no
-        nursery.cancel_scope.cancel()
+    except* CannotWatch as no:
+        failed = cast("CannotWatch", no.exceptions[0])
     if failed is not None:
         raise failed
