@@ -9,7 +9,10 @@ import trio
 from focusmate_server.watching.line import Line, Lost, Refused
 from focusmate_server.watching.words import printable
 
-TOO_OFTEN = "too_often"
+PASSING = {"answer_lost", "too_often", "unavailable"}
+"""Refusals that say nothing of somebody's name: they are asked for again."""
+
+SHORTEST_WAIT = 0.01
 
 
 class Names:
@@ -30,6 +33,10 @@ class Names:
             if person_id not in self.known and person_id not in self._nameless:
                 self._asked[person_id] = None
         self._wanted.set()
+
+    def forget_nameless(self) -> None:
+        """Who had no name so far may have one by now."""
+        self._nameless.clear()
 
     async def settled(self, people: Iterable[str], within: float) -> None:
         """Wait until these are known, or known to have none; not longer than so many seconds."""
@@ -55,8 +62,8 @@ class Names:
             found = await line.ask("people.by_id", person_id=person_id)
             self.known[person_id] = printable(found.ok["username"])
         except Refused as no:
-            if no.code == TOO_OFTEN:
-                await trio.sleep(float(no.params.get("retry_after", 1)))
+            if no.code in PASSING:
+                await trio.sleep(max(SHORTEST_WAIT, float(no.params.get("retry_after", 1))))
                 return
             self._nameless.add(person_id)
         self._asked.pop(person_id, None)
