@@ -15,6 +15,8 @@ from focusmate_core.fields import instant_text
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_server.watching import following
 from focusmate_server.watching.following import LONGEST_WAIT, SHORTEST_WAIT, Watch, backoff
+from focusmate_server.watching.line import Answer, Refused
+from focusmate_server.watching.names import Names
 from focusmate_server.watching.who import ByFile, ByPassword, ByToken, CannotWatch
 from tests.features.town import Town
 
@@ -150,6 +152,9 @@ class Noted:
 
     async def lost(self, watch, wait):
         self.note(watch.trouble)
+
+    async def more(self):
+        await self._more.wait()
 
     async def until(self, what, times=1):
         while self.noted.count(what) < times:
@@ -364,6 +369,55 @@ async def test_names_are_asked_for_once(far):
     assert far.all_asked("people.by_id") == [{"person_id": far.ada.id}]
 
 
+@pytest.mark.parametrize("code", ["too_often", "unavailable", "answer_lost"])
+async def test_a_name_that_is_not_told_just_now_is_asked_for_again(far, code):
+    far.refusing = {"people.by_id": {"code": code, "params": {"retry_after": 0.01}}}
+    async with watching(far) as (watch, stage):
+        await stage.until(f"began at {far.seq}")
+        await watch.names.settled([far.ada.id], within=30)
+        assert watch.names.known == {far.ada.id: "ada"}
+
+
+class Registrar:
+    """A line on which nobody has a name at first."""
+
+    def __init__(self):
+        self.knows = False
+
+    async def ask(self, do, *, person_id):
+        if not self.knows:
+            raise Refused({"code": "people.not_found", "detail": "No."})
+        return Answer({"username": "ada"}, sent=0, heard=0)
+
+
+async def test_who_had_no_name_is_asked_for_again_once_the_nameless_are_forgotten():
+    names, line = Names(), Registrar()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(names.ask, line)
+        await names.settled(["ada"], within=30)
+        line.knows = True
+        await names.settled(["ada"], within=30)
+        assert names.known == {}
+        names.forget_nameless()
+        await names.settled(["ada"], within=30)
+        assert names.known == {"ada": "ada"}
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("told", ["refused", "ended", "closed"])
+async def test_what_a_server_says_cannot_steer_a_terminal(far, told):
+    evil = {"code": "x", "detail": "No\x1b[2J."}
+    if told == "refused":
+        far.refusing = {"subscribe": evil}
+    elif told == "ended":
+        far.then = [says({"stream": far.stream, "ended": evil})]
+    else:
+        far.then = [closes(4408, "No\x1b[2J.")]
+    async with watching(far) as (_, stage):
+        while not any("No�[2J." in each for each in stage.noted):
+            await stage.more()
+
+
 async def test_where_nobody_listens_it_is_said_at_once():
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     port = listener.socket.getsockname()[1]
@@ -384,6 +438,20 @@ async def test_what_is_no_websocket_is_said_at_once(answer):
         port = listener.socket.getsockname()[1]
         watch = Watch(f"ws://127.0.0.1:{port}", "room:x", ByToken("t"), Noted())
         with pytest.raises(CannotWatch, match="does not answer as a WebSocket does"):
+            await watch.run()
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_wrong_with_a_secure_connection_is_said():
+    async def answers(stream):
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with trio.open_nursery() as nursery:
+        listener = (await nursery.start(trio.serve_tcp, answers, 0))[0]
+        port = listener.socket.getsockname()[1]
+        watch = Watch(f"wss://127.0.0.1:{port}", "room:x", ByToken("t"), Noted())
+        with pytest.raises(CannotWatch, match=r"no secure connection to wss://.* \([a-z ]+\)"):
             await watch.run()
         nursery.cancel_scope.cancel()
 

@@ -21,7 +21,7 @@ from focusmate_server.watching.room import (
     happened_in,
 )
 from focusmate_server.watching.who import CannotWatch, Who
-from focusmate_server.watching.words import people_in
+from focusmate_server.watching.words import people_in, printable
 
 PINGS = 5
 PING_EVERY = 30.0
@@ -139,7 +139,7 @@ class Watch:
             raise Lost(str(no), retry_after=no.params.get("retry_after")) from None
         except OtherVersion as odd:
             raise CannotWatch(
-                f"the server is of another version than this program: {odd}"
+                f"the server is of another version than this program: {printable(str(odd))}"
             ) from None
 
     async def _part(self, line: Line) -> None:
@@ -184,6 +184,7 @@ class Watch:
         else:
             self._room.begin(subscribed)
         self.trouble = ""
+        self.names.forget_nameless()
         parts = self._room.parts
         here = [each.person_id for each in parts.presence]
         self.names.want([*here, *(each.person_id for each in parts.seats)])
@@ -211,7 +212,7 @@ class Watch:
             return
         elif "ended" in frame:
             if frame["ended"]["code"] != RESYNC:
-                raise CannotWatch(frame["ended"]["detail"])
+                raise CannotWatch(printable(frame["ended"]["detail"]))
             await self._subscribe(line)
         else:
             await self._event(frame, line)

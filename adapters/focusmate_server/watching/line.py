@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +22,7 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from focusmate_server.watching.clock import steady
+from focusmate_server.watching.words import printable
 
 CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 10.0
@@ -45,7 +47,7 @@ class Refused(Exception):
     """The server understood, and said no."""
 
     def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["detail"])
+        super().__init__(printable(error["detail"]))
         self.code: str = error["code"]
         self.params: dict[str, Any] = error.get("params", {})
 
@@ -146,7 +148,7 @@ def _why(closed: ConnectionClosed) -> Lost:
     """What a close frame says, or its absence."""
     if closed.reason is None or closed.reason.code == 1006:  # noqa: PLR2004  RFC 6455: no close frame
         return Lost("the connection broke")
-    code, reason = closed.reason.code, closed.reason.reason or ""
+    code, reason = closed.reason.code, printable(closed.reason.reason or "")
     if not reason.startswith(_RETRY):
         return Lost(reason or f"the server closed the connection ({code})")
     try:
@@ -226,15 +228,24 @@ async def _reached(url: str) -> trio.abc.Stream:
         with trio.fail_after(CONNECT_WITHIN):
             if not is_secret:
                 return await trio.open_tcp_stream(host, parts.port or 80)
-            stream = await trio.open_ssl_over_tcp_stream(
-                host, parts.port or 443, https_compatible=True
-            )
-            await stream.do_handshake()
-            return stream
+            return await _secured(host, parts.port or 443)
     except trio.TooSlowError:
         raise Lost(f"{url} does not answer") from None
     except (OSError, trio.BrokenResourceError) as failed:
-        raise Lost(f"there is no server at {url}{_cause(failed)}") from None
+        cause = _innermost(failed)
+        if isinstance(cause, ssl.SSLError):
+            raise Lost(f"there is no secure connection to {url} ({_insecure(cause)})") from None
+        raise Lost(f"there is no server at {url}{_said(cause)}") from None
+
+
+async def _secured(host: str, port: int) -> trio.abc.Stream:
+    stream = await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True)
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
 
 
 async def _handshake(
@@ -262,12 +273,20 @@ def _rejected(url: str, rejected: BaseException) -> Lost:
     return Lost(f"{url} answers {rejected.status_code}, and is no focusmate server")
 
 
-def _cause(failed: BaseException) -> str:
-    """What the system said, however deep in it."""
+def _innermost(failed: BaseException) -> BaseException:
     while (inner := failed.__cause__) is not None:
         failed = inner
-    if isinstance(failed, ExceptionGroup):
-        failed = failed.exceptions[0]
+    return failed.exceptions[0] if isinstance(failed, ExceptionGroup) else failed
+
+
+def _insecure(failed: ssl.SSLError) -> str:
+    """What is wrong with a certificate, or else with the handshake."""
+    wrong = getattr(failed, "verify_message", "") or failed.reason or str(failed)
+    return printable(wrong if " " in wrong else wrong.replace("_", " ").lower())
+
+
+def _said(failed: BaseException) -> str:
+    """What the system said."""
     said = str(failed)
     if isinstance(failed, OSError) and failed.errno is not None:
         said = os.strerror(failed.errno) if failed.errno > 0 else failed.strerror or said
