@@ -204,6 +204,16 @@ def test_q_quits(server, ada, room_id):
         assert watch.end() == (0, "")
 
 
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_room_that_is_closed_ends_it_in_peace(server, ada, room_id, on_terminal):
+    with watching(server, room_id, "--actor", ada.id, on_terminal=on_terminal) as watch:
+        watch.until(r"q quits" if on_terminal else r"timer: ")
+        ada.do("rooms.close", room_id=room_id)
+        watch.until(re.escape(LEAVES) if on_terminal else r"the room was closed")
+        said = "focusmate: the room is closed: nothing happens in it any more\n"
+        assert watch.end() == (0, said)
+
+
 def test_who_leaves_the_room_is_told_that_it_is_over(server, ada, room_id):
     with Person(server.http, f"b{ada.name[-20:]}") as ben:
         ben.do("rooms.join", room_id=room_id)

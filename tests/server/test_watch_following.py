@@ -175,6 +175,7 @@ async def watching(far, who=None, **more):
     async def run(watch):
         try:
             await watch.run()
+            stage.note("over")
         except CannotWatch as no:
             stage.note(f"cannot watch: {no}")
 
@@ -270,6 +271,23 @@ async def test_a_gap_and_a_resync_are_answered_with_a_new_snapshot(far):
     assert [given.get("after") for given in far.all_asked("subscribe")] == [None, None, None]
 
 
+async def test_a_room_that_is_closed_is_watched_to_its_last_word_and_no_longer(far):
+    seq = far.seq
+    far.then = [later(far, timer_control.StartTimer, rooms.CloseRoom)]
+    async with watching(far, ByPassword("ada", "a quiet morning")) as (watch, stage):
+        await stage.until("over")
+        assert watch.is_over
+    assert stage.noted[1:-1] == [each["type"] for each in far.events(seq)]
+    assert len(far.all_asked("credentials.sign_out")) == 1
+
+
+async def test_a_room_that_was_closed_before_is_shown_once(far):
+    far.do(rooms.CloseRoom)
+    async with watching(far) as (_, stage):
+        await stage.until("over")
+    assert stage.noted == [f"began at {far.seq}", "over"]
+
+
 async def test_who_may_watch_no_more_is_told_so(far):
     gone = {"code": "websocket.may_not_watch", "detail": "You may watch this no more."}
     far.then = [says({"stream": far.stream, "ended": gone})]
@@ -361,9 +379,9 @@ async def test_a_file_is_read_again_when_its_token_expires(far, tmp_path):
 
 
 async def test_names_are_asked_for_once(far):
-    far.then = [later(far, timer_control.StartTimer, rooms.CloseRoom)]
+    far.then = [later(far, timer_control.StartTimer, timer_control.PauseTimer)]
     async with watching(far) as (watch, stage):
-        await stage.until("rooms.closed")
+        await stage.until("timer.paused")
         await watch.names.settled([far.ada.id], within=30)
         assert watch.names.known == {far.ada.id: "ada"}
     assert far.all_asked("people.by_id") == [{"person_id": far.ada.id}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -27,6 +27,8 @@ PINGS = 5
 PING_EVERY = 30.0
 REMEMBERED = 100
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 15.0
+LAST_WORDS = 0.5
+"""Seconds in which a closed room may tell yet what its closing brought about."""
 NOT_SIGNED_IN = "not_signed_in"
 RESYNC = "websocket.resync"
 EXPIRES = "websocket.sign_in_expires"
@@ -97,10 +99,15 @@ class Watch:
             raise LookupError("the room was not seen yet")
         return self._room
 
-    async def run(self) -> NoReturn:
-        """Watch for ever; `CannotWatch` where no further attempt would help."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the room is closed, so that nothing happens there any more."""
+        return self._room is not None and not self._room.parts.room.is_open
+
+    async def run(self) -> None:
+        """Watch until the room is closed; `CannotWatch` where no further attempt would help."""
         dice = random.Random()  # noqa: S311  it keeps clients out of step, and no secret
-        while True:
+        while not self.is_over:
             try:
                 await self._connect()
             except Lost as lost:
@@ -122,6 +129,9 @@ class Watch:
     async def _converse(self, line: Line) -> None:
         try:
             await self._talk(line)
+            if self.is_over:
+                await self._part(line)
+                return
         except (trio.Cancelled, CannotWatch):
             await self._part(line)
             raise
@@ -131,7 +141,7 @@ class Watch:
     async def _talk(self, line: Line) -> None:
         try:
             await self._begin(line)
-            async for frame in line.frames:
+            while (frame := await self._next(line)) is not None:
                 await self._hear(frame, line)
         except Refused as no:
             if self._room is None or no.code not in PASSING:
@@ -141,6 +151,13 @@ class Watch:
             raise CannotWatch(
                 f"the server is of another version than this program: {printable(str(odd))}"
             ) from None
+
+    async def _next(self, line: Line) -> Mapping[str, Any] | None:
+        """The next frame; None once the line is lost, or a closed room falls silent."""
+        with trio.move_on_after(LAST_WORDS if self.is_over else float("inf")):
+            async for frame in line.frames:
+                return frame
+        return None
 
     async def _part(self, line: Line) -> None:
         """The end of it all: leave no sign-in behind."""

@@ -56,13 +56,14 @@ class Options:
 
 
 def watch(options: Options, settings: Settings) -> int:
-    """Watch until somebody ends it; the exit code."""
+    """Watch until somebody ends it or the room is closed; the exit code."""
     try:
         if sys.stdout is None:
             # What is opened next would take its number, and be written into.
             raise CannotWatch("there is nowhere to show it: the standard output is closed")
         url = _checked(options.url or realtime_url(settings.realtime_bind))
-        trio.run(_watch, options, url, who_of(options, settings))
+        if trio.run(_watch, options, url, who_of(options, settings)):
+            click.echo("focusmate: the room is closed: nothing happens in it any more", err=True)
     except CannotWatch as no:
         click.echo(f"focusmate: {' '.join(str(no).split())}", err=True)
         return FAILED
@@ -123,10 +124,12 @@ def _password() -> str:
 # -- beside each other ----------------------------------------------------------------------------
 
 
-async def _watch(options: Options, url: str, who: Who) -> None:
+async def _watch(options: Options, url: str, who: Who) -> bool:
+    """Whether the room is closed, and was not left by who watches."""
     with trio.CancelScope() as scope:
         watch_on = partial(Watch, url, room_stream(options.room_id), who)
         await _shown(options, watch_on, scope.cancel)
+    return not scope.cancelled_caught
 
 
 async def _end_by_signal(end: Callable[[], None]) -> None:
@@ -183,6 +186,7 @@ async def _beside(watch: Watch, *tasks: Task) -> None:
             for task in tasks:
                 nursery.start_soon(task)
             await watch.run()
+            nursery.cancel_scope.cancel()
     except* CannotWatch as no:
         failed = cast("CannotWatch", no.exceptions[0])
     if failed is not None:
