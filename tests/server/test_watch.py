@@ -262,7 +262,7 @@ REFUSED = [
     (
         ["x", "--actor", "x", "--url", "ws://127.0.0.1:1/"],
         {},
-        "there is no server at ws://127.0.0.1:1/",
+        "there is no server at ws://127.0.0.1:1/v1/ws",
     ),
     (["x", "--actor", "x", "--url", "http://a/"], {}, "--url must be like ws://"),
     (["x", "--actor", "x", "--url", "ws://ex..ample/"], {}, "--url must be like ws://"),

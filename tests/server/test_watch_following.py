@@ -33,10 +33,15 @@ class FarServer:
         self.refusing = {}
         """What is refused, each once."""
         self.then = []
+        self.rejecting = []
+        """The answers to the first requests, instead of a connection."""
         self._tokens = 0
         self._more = trio.Event()
 
     async def attend(self, request):
+        if self.rejecting:
+            await request.reject(self.rejecting.pop(0))
+            return
         websocket = await request.accept()
         try:
             while True:
@@ -434,6 +439,22 @@ async def test_what_a_server_says_cannot_steer_a_terminal(far, told):
     async with watching(far) as (_, stage):
         while not any("No�[2J." in each for each in stage.noted):
             await stage.more()
+
+
+async def test_what_is_not_found_is_said_with_what_to_look_at(far):
+    far.rejecting = [404]
+    async with watching(far) as (_, stage):
+        while not stage.noted:
+            await stage.more()
+    assert "answers 404, and is no focusmate server: is /v1/ws at its end" in stage.noted[0]
+
+
+async def test_a_server_that_is_not_up_yet_is_tried_again(far):
+    far.rejecting = [502, 503]
+    async with watching(far) as (_, stage):
+        await stage.until(f"began at {far.seq}")
+    tried = [each.partition(" answers ")[2] for each in stage.noted[:2]]
+    assert tried == ["502 just now; reconnecting …", "503 just now; reconnecting …"]
 
 
 async def test_where_nobody_listens_it_is_said_at_once():

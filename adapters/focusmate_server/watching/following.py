@@ -111,7 +111,7 @@ class Watch:
             try:
                 await self._connect()
             except Lost as lost:
-                if self._room is None:
+                if self._room is None and not lost.passes:
                     raise CannotWatch(str(lost)) from None
                 wait = lost.retry_after
                 wait = backoff(self._tries, dice) if wait is None else wait

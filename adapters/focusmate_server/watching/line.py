@@ -32,14 +32,16 @@ LARGEST = 16 * 1024 * 1024
 """Bytes of a snapshot; a thousand seats take a few hundred thousand."""
 BACKLOG = 10_000
 """Frames that wait for who prints them; with more the line is dropped, and taken up again."""
+NOT_FOUND, FAULT = 404, 500
 _RETRY = "retry_after="
 
 
 class Lost(Exception):
     """There is no line, or no more; one may be tried again, after so many seconds if it says."""
 
-    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, why: str, *, retry_after: float | None = None, passes: bool = False) -> None:
         super().__init__(why)
+        self.passes = passes
         self.retry_after = retry_after
 
 
@@ -270,7 +272,11 @@ async def _handshake(
 def _rejected(url: str, rejected: BaseException) -> Lost:
     if not isinstance(rejected, ConnectionRejected):
         return Lost(f"{url} does not answer as a WebSocket does")
-    return Lost(f"{url} answers {rejected.status_code}, and is no focusmate server")
+    status = rejected.status_code
+    if status >= FAULT:
+        return Lost(f"{url} answers {status} just now", passes=True)
+    hint = ": is /v1/ws at its end, and is it the WebSocket address?" if status == NOT_FOUND else ""
+    return Lost(f"{url} answers {status}, and is no focusmate server{hint}")
 
 
 def _innermost(failed: BaseException) -> BaseException:

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import trio
@@ -90,7 +90,8 @@ class LinesStage:
         """Once for each loss, however many attempts follow."""
         if not self._is_lost:
             self._is_lost = True
-            await self._say(watch.clock.now(), watch.trouble)
+            now = watch.clock.now() if watch.clock.is_known else datetime.now(UTC)
+            await self._say(now, watch.trouble)
 
     async def _say(self, at: datetime, line: str) -> None:
         stamp = at.astimezone(self._zone).isoformat(timespec="seconds")

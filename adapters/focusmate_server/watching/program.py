@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import click
@@ -37,6 +37,7 @@ from focusmate_system import SystemClock
 
 DONE, FAILED = 0, 1
 KEYS, SCREEN = 0, 1
+WHERE = "/v1/ws"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Task = Callable[[], Awaitable[None]]
 TOKEN, PASSWORD = "FOCUSMATE_TOKEN", "FOCUSMATE_PASSWORD"
@@ -80,7 +81,7 @@ def _checked(url: str) -> str:
         is_good = False
     if not is_good:
         raise CannotWatch(f"--url must be like ws://127.0.0.1:8001/v1/ws, not {url}")
-    return url
+    return url if parts.path.strip("/") else urlunsplit(parts._replace(path=WHERE))
 
 
 def who_of(options: Options, settings: Settings) -> Who:
