@@ -134,21 +134,20 @@ def test_in_a_pipe_each_event_is_a_line(server, ada, room_id):
     assert "\x1b" not in watch.wrote
 
 
-def test_as_json_each_event_is_the_frame_that_came(server, ada, room_id):
+def test_as_json_a_snapshot_comes_first_and_each_event_is_the_frame_that_came(server, ada, room_id):
     with watching(server, room_id, "--actor", ada.id, "--json") as watch:
-        sent = 0
-        while "timer.reset" not in watch.wrote and sent < 100:
-            ada.do("timer.reset", room_id=room_id)
-            sent += 1
-            if select.select([watch._reads], [], [], 0.2)[0]:
-                watch.until(r"\n")
+        watch.until(r"^\{.*\}\n")
+        ada.do("timer.start", room_id=room_id)
+        ada.do("timer.reset", room_id=room_id)
+        watch.until(r"timer\.reset.*\n")
         watch.process.send_signal(signal.SIGINT)
         assert watch.end() == (0, "")
-    frames = [json.loads(line) for line in watch.wrote.splitlines()]
+    answer, *events = frames = [json.loads(line) for line in watch.wrote.splitlines()]
     assert {frame["stream"] for frame in frames} == {f"room:{room_id}"}
-    assert {frame["type"] for frame in frames} == {"timer.reset"}
-    first = frames[0]["seq"]
-    assert [frame["seq"] for frame in frames] == list(range(first, first + len(frames)))
+    assert answer["resync"] is False
+    assert answer["snapshot"]["room"]["name"] == "Deep work"
+    assert [event["type"] for event in events] == ["timer.started", "timer.reset"]
+    assert [event["seq"] for event in events] == [answer["seq"] + 1, answer["seq"] + 2]
 
 
 def test_a_reader_who_goes_ends_it_in_peace(server, ada, room_id):
@@ -160,6 +159,7 @@ def test_a_reader_who_goes_ends_it_in_peace(server, ada, room_id):
 
 NOWHERE = [
     (">/dev/full", [], "what is shown cannot be written: No space left on device"),
+    (">/dev/full", ["--json"], "what is shown cannot be written: No space left on device"),
     (">/dev/full", ["--ticks"], "what is shown cannot be written: No space left on device"),
     (">&-", [], "there is nowhere to show it: the standard output is closed"),
 ]
@@ -291,7 +291,7 @@ def test_two_watches_of_two_rooms_go_by_one_clock(server, ada, room_id):
         ada.do("timer.start", room_id=each)
         ends_at = instant(ada.do("timer.state", room_id=each)["ends_at"]).timestamp()
         with watching(server, each, "--actor", ada.id, "--ticks") as watch:
-            tick = json.loads(watch.until(r"(\{[^\n]*\"running\"[^\n]*)\n")[1])
+            tick = json.loads(watch.until(r"(\{\"steady\"[^\n]*\"running\"[^\n]*)\n")[1])
         assert tick["left"] == pytest.approx(ends_at - tick["now"], abs=1e-5)
         told.append(tick)
     apart = [tick["now"] - tick["steady"] for tick in told]

@@ -78,6 +78,8 @@ class Watch:
         self.names = Names()
         self.past: list[Happened] = []
         self.happened: deque[Happened] = deque(maxlen=REMEMBERED)
+        self.subscribed: Mapping[str, Any] = {}
+        """What the last subscription was answered, as it came."""
         self.trouble = ""
         self._room: WatchedRoom | None = None
         self._who = who
@@ -200,6 +202,7 @@ class Watch:
             subscribed = await self._recall(self._room, line) or subscribed
         else:
             self._room.begin(subscribed)
+        self.subscribed = subscribed
         self.trouble = ""
         self.names.forget_nameless()
         parts = self._room.parts

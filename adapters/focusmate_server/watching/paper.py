@@ -102,23 +102,28 @@ class LinesStage:
 
 
 class JsonStage:
-    """Each frame as one line of JSON: events, and snapshots where a watch begins anew."""
+    """Each event as one line of JSON, and what a subscription is answered where it begins anew."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
 
     async def began(self, watch: Watch, *, is_new: bool) -> None:
-        """The number from which on events follow."""
+        """The answer as it came: a snapshot, and the number from which on events follow."""
+        if is_new:
+            await self._say(watch.subscribed)
 
     async def happened(self, watch: Watch, frame: Mapping[str, Any], what: Happened) -> None:
         """The frame as it came."""
-        await self._pipe.say(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+        await self._say(frame)
 
     async def recalled(self, watch: Watch) -> None:
         """Nothing: who wants the past subscribes with a number."""
 
     async def lost(self, watch: Watch, wait: float) -> None:
         """Nothing: the numbers of the events say that none is missing."""
+
+    async def _say(self, frame: Mapping[str, Any]) -> None:
+        await self._pipe.say(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
 
 
 async def tick(watch: Watch, pipe: Pipe) -> None:
