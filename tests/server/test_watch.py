@@ -257,6 +257,20 @@ def test_a_server_that_restarts_is_found_again_and_nothing_is_missed(tmp_path):
     assert watch.wrote.count("started work of 25 min") == 1
 
 
+@pytest.mark.parametrize("by_key", [True, False])
+def test_a_terminal_that_is_stopped_is_left_all_the_same(server, ada, room_id, by_key):
+    with watching(server, room_id, "--actor", ada.id, on_terminal=True) as watch:
+        watch.until(r"q quits")
+        termios.tcflow(watch.terminal, termios.TCOOFF)
+        ada.do("timer.start", room_id=room_id)
+        if by_key:
+            watch.press(b"q")
+        else:
+            watch.process.send_signal(signal.SIGTERM)
+        assert watch.end() == (0, "")
+        assert termios.tcgetattr(watch.terminal) == watch.mode
+
+
 REFUSED = [
     (["nowhere", "--actor", "x"], {}, "There is no stream «room:nowhere»"),
     (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import termios
+import threading
 import tty
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import trio
@@ -16,6 +19,7 @@ from focusmate_server.watching.clock import steady
 from focusmate_server.watching.following import Watch
 from focusmate_server.watching.room import Happened
 from focusmate_server.watching.screen import Scene, drawn, pause_until_change
+from focusmate_server.watching.who import CannotWatch
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 """The other screen, no cursor, and lines that are too long are cut."""
@@ -23,6 +27,35 @@ LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 SHORTEST_PAUSE = 0.002
 QUIT = b"qQ"
 FALLBACK = (80, 24)
+WRITTEN_WITHIN = 0.5
+"""Seconds: a terminal that is stopped takes nothing, and may for long."""
+
+
+class _Writer:
+    """Writes in order on a thread of its own, which nothing waits for at the end."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._texts = queue.SimpleQueue[tuple[str, "Future[None]"]]()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def put(self, text: str) -> Future[None]:
+        """Have it written after all before it."""
+        done = Future[None]()
+        self._texts.put((text, done))
+        return done
+
+    def _run(self) -> None:
+        while True:
+            text, done = self._texts.get()
+            data = text.encode(errors="replace")
+            try:
+                while data:
+                    data = data[os.write(self._file, data) :]
+            except OSError as failed:
+                done.set_exception(failed)
+            else:
+                done.set_result(None)
 
 
 class Terminal:
@@ -31,6 +64,7 @@ class Terminal:
     def __init__(self, keys: int, screen: int) -> None:
         self._keys = keys if os.isatty(keys) else None
         self._screen = screen
+        self._writer = _Writer(screen)
         self._shown: list[str] = []
         self._mode: list[Any] | None = None
 
@@ -48,15 +82,16 @@ class Terminal:
         if self._keys is not None:
             self._mode = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys, termios.TCSADRAIN)
-        self._write(ENTER)
+        self._writer.put(ENTER)
         self._shown = []
 
     def give_back(self) -> None:
         """As it was before; a terminal that is gone needs nothing."""
+        with contextlib.suppress(OSError):
+            self._writer.put(LEAVE).result(WRITTEN_WITHIN)
         with contextlib.suppress(OSError, termios.error):
-            self._write(LEAVE)
             if self._keys is not None and self._mode is not None:
-                termios.tcsetattr(self._keys, termios.TCSADRAIN, self._mode)
+                termios.tcsetattr(self._keys, termios.TCSANOW, self._mode)
 
     def forget(self) -> None:
         """What is shown is not known any more: the window has changed."""
@@ -71,7 +106,7 @@ class Terminal:
             return FALLBACK
         return (width or FALLBACK[0], height or FALLBACK[1])
 
-    def show(self, lines: list[str]) -> None:
+    async def show(self, lines: list[str]) -> None:
         """Have these lines on the screen; only what differs is written."""
         said = "" if self._shown else "\x1b[2J"
         for row in range(max(len(lines), len(self._shown))):
@@ -81,12 +116,15 @@ class Terminal:
                 said += f"\x1b[{row + 1};1H{new}\x1b[K"
         self._shown = lines
         if said:
-            self._write(said)
+            await self._written(said)
 
-    def _write(self, text: str) -> None:
-        data = text.encode(errors="replace")
-        while data:
-            data = data[os.write(self._screen, data) :]
+    async def _written(self, text: str) -> None:
+        done = self._writer.put(text)
+        try:
+            await trio.to_thread.run_sync(done.result, abandon_on_cancel=True)
+        except OSError as failed:
+            why = failed.strerror or str(failed)
+            raise CannotWatch(f"the terminal cannot be written to: {why}") from None
 
     async def wait_for_quit(self) -> None:
         """Return when q is pressed; never where there are no keys."""
@@ -128,7 +166,7 @@ class TerminalStage:
         """Draw whenever something looks different."""
         watch.names.on_found = self._changed_names
         while True:
-            pause = self._draw(watch)
+            pause = await self._draw(watch)
             with trio.move_on_after(float("inf") if pause is None else pause):
                 await self._changed.wait()
                 self._changed = trio.Event()
@@ -136,9 +174,9 @@ class TerminalStage:
     def _changed_names(self) -> None:
         self._changed.set()
 
-    def _draw(self, watch: Watch) -> float | None:
+    async def _draw(self, watch: Watch) -> float | None:
         if not watch.is_known:
-            self._terminal.show([f" {watch.trouble or 'connecting …'}"])
+            await self._terminal.show([f" {watch.trouble or 'connecting …'}"])
             return None
         now = steady()
         scene = Scene(
@@ -150,7 +188,7 @@ class TerminalStage:
             trouble=watch.trouble,
             has_styles=self._has_styles,
         )
-        self._terminal.show(drawn(scene, *self._terminal.size))
+        await self._terminal.show(drawn(scene, *self._terminal.size))
         pause = pause_until_change(scene)
         return None if pause is None else max(pause, SHORTEST_PAUSE)
 
