@@ -10,16 +10,13 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
-import h11
 import trio
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
-    HandshakeError,
     WebSocketConnection,
     wrap_client_stream,
 )
-from wsproto.utilities import ProtocolError
 
 from focusmate_server.watching.clock import steady
 from focusmate_server.watching.words import printable
@@ -204,19 +201,24 @@ async def converse(
     """
     stream = await _reached(url)
     failed: Exception | None = None
+    is_open = False
     known: tuple[type[Exception], ...] = (Lost, *failures)
     try:
         async with trio.open_nursery() as nursery:
             try:
                 line = Line(await _handshake(url, stream, nursery))
+                is_open = True
                 for task in (Line.read, *tasks):
                     nursery.start_soon(task, line)
                 await body(line)
             except known as failure:
                 failed = failure
             nursery.cancel_scope.cancel()
-    except* (HandshakeError, h11.ProtocolError, ProtocolError) as rejected:
-        failed = _rejected(url, rejected.exceptions[0])
+    except* Exception as odd:
+        # What is no WebSocket's answer breaks the libraries below in ways of their own.
+        if is_open:
+            raise
+        failed = _rejected(url, odd.exceptions[0])
     finally:
         await trio.aclose_forcefully(stream)
     if failed is not None:
@@ -272,8 +274,7 @@ async def _handshake(
 def _rejected(url: str, rejected: BaseException) -> Lost:
     if not isinstance(rejected, ConnectionRejected):
         return Lost(f"{url} does not answer as a WebSocket does")
-    status = rejected.status_code
-    if status >= FAULT:
+    if (status := rejected.status_code) >= FAULT:
         return Lost(f"{url} answers {status} just now", passes=True)
     hint = ": is /v1/ws at its end, and is it the WebSocket address?" if status == NOT_FOUND else ""
     return Lost(f"{url} answers {status}, and is no focusmate server{hint}")
