@@ -3,8 +3,10 @@
 import re
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -12,6 +14,9 @@ from alembic.script import ScriptDirectory
 from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features import BUNDLED
+from focusmate_core.features.rooms import Room
+from focusmate_core.features.seats import Seat
+from focusmate_core.features.timer_machine import Timer
 from focusmate_core.finding import Find, Is
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.conformance.storage.kit import ENTITIES, keep, kept
@@ -202,6 +207,31 @@ def test_a_field_without_a_default_cannot_be_added_and_nothing_is_changed(path):
     with pytest.raises(TypeError, match="«owner» a default"):
         storage_on(path).migrate([BadNote])
     assert schema(path) == before
+
+
+def test_rooms_and_timers_of_the_first_revision_go_on(path, driver):
+    with driver.migrating() as connection:
+        command.upgrade(migrating.configured(connection), "0001")
+    driver.stop()
+    room = "'', 'ada', 'host', NULL, '{\"work\": \"PT25M\"}', 1, 1, 1000000, NULL, 1"
+    sql(
+        path,
+        *(f"INSERT INTO rooms VALUES ('{name}', '{name}', {room})" for name in ("a", "b", "c")),
+        "INSERT INTO seats VALUES ('a', 'ada', 1000000, 1)",
+        "INSERT INTO timers VALUES ('a', 'running', 'work', 0, 60000000, 90000000, NULL, 1)",
+        "INSERT INTO timers VALUES ('b', 'paused', 'work', 2, 60000000, NULL, 5000000, 1)",
+        "INSERT INTO timers VALUES ('c', 'idle', 'long_break', 4, 60000000, NULL, NULL, 1)",
+    )
+    storage_on(path).migrate(bundled())
+    storage = opened(path, *bundled())
+    assert kept(storage, Room, "a").is_public
+    assert not kept(storage, Seat, ("a", "ada")).is_moderator
+    running, paused, idle = (kept(storage, Timer, name) for name in ("a", "b", "c"))
+    began = datetime.fromtimestamp(30, UTC)
+    assert (running.run, running.began_at, running.since) == (1, began, began)
+    assert (paused.run, paused.began_at, paused.since) == (1, datetime.fromtimestamp(1, UTC), None)
+    assert (idle.run, idle.began_at, idle.since) == (0, None, None)
+    storage.close()
 
 
 def test_migrating_twice_is_migrating_once(path):
