@@ -98,8 +98,7 @@ def returns_to_come(_: str, ctx: Context) -> datetime | None:
 @settles("clock", when=returns_to_come)
 def return_now(_: str, ctx: Context) -> None:
     """A clock was set back: what is left of the lease that a return gave begins again now."""
-    known = ctx.store.get(Return, SERVICE, hold=True)
-    if known is not None:
+    for known in ctx.store.get_many(Return, [SERVICE]).values():
         ctx.store.put(known.but(at=ctx.now))
 
 

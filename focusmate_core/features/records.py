@@ -149,10 +149,8 @@ def _own(session_id: str, ctx: Context) -> Session:
         raise SessionNotFound
     if session.work is not None:
         ctx.settle("room", session.work.room_id)
-    settled = ctx.store.get(Session, session_id, hold=True)
-    if settled is None:
-        raise SessionNotFound
-    return settled
+    # One that waits may turn out to be none; its person is in that room, which was settled above.
+    return ctx.store.get(Session, session_id, hold=True) or session
 
 
 def _tell(cls: type[Event], session: Session, ctx: Context) -> SessionView:

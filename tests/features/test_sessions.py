@@ -10,7 +10,7 @@ from focusmate_core import SYSTEM, Origin
 from focusmate_core.features.days import ChangeDays
 from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.features.presence import PresencePolicy
-from focusmate_core.features.records import SessionById, SessionHistory
+from focusmate_core.features.records import AnnotateSession, SessionById, SessionHistory
 from focusmate_core.features.rooms import CloseRoom, Control
 from focusmate_core.features.seats import JoinRoom, LeaveRoom
 from focusmate_core.features.sessions import SessionKind, SessionStatus
@@ -712,3 +712,17 @@ def test_a_reset_right_after_the_start_leaves_nothing_that_waits(leased):
     leased.at(0, StartTimer, ada, room)
     leased.at(5 / 60, ResetTimer, ada, room)
     assert leased.sessions(ada) == leased.sessions(bob) == []
+
+
+def test_a_session_that_turns_out_to_be_none_cannot_be_annotated(leased):
+    ada, bob, room = two(leased)
+    leased.connect(ada)
+    leased.at(0, StartTimer, ada, room)
+    leased.at(23.5, JoinRoom, bob, room)
+    leased.at(24.2, EnterRoom, bob, room)
+    leased.wait_until(25)
+    (waiting,) = leased.sessions(bob)
+    assert (waiting.status, waiting.credited) == (ACTIVE, ZERO)
+    leased.town.clock.advance(minutes=1)
+    ask = AnnotateSession(session_id=waiting.id, note="was I there?")
+    assert leased.town.code(ask, bob) == "sessions.not_found"
