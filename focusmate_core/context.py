@@ -44,16 +44,28 @@ def setting_of(ports: Ports, setting: type[P]) -> P:
 class QueryContext:
     """What a query may use: all of it only reads."""
 
-    __slots__ = ("_ports", "actor", "now", "origin", "store")
+    __slots__ = ("_ports", "_registry", "actor", "now", "origin", "store")
 
     def __init__(
-        self, actor: Actor, origin: Origin, now: datetime, store: Reader, ports: Ports
+        self,
+        actor: Actor,
+        origin: Origin,
+        now: datetime,
+        store: Reader,
+        ports: Ports,
+        registry: Registry,
     ) -> None:
         self.actor = actor
         self.origin = origin
         self.now = now
         self.store = store
         self._ports = ports
+        self._registry = registry
+
+    def contributions(self, to: str, key: str) -> dict[str, Any]:
+        """What the features add to a whole (`@contributes`), each under its part's name."""
+        parts = self._registry.contributions.get(to, {})
+        return {name: part(key, self) for name, part in parts.items()}
 
     def port(self, port: type[P]) -> P:
         """What is wired for a quick port."""
@@ -197,6 +209,13 @@ class Context:
     def unschedule(self, key: str) -> None:
         """Forget the deadline under this key, if there is one."""
         self._unit.unschedule(key)
+
+    def touch(self, kind: str, key: str) -> None:
+        """Bring one thing up to now for the actor, who is refused if they may not know of it."""
+        may_know = self._registry.knowers.get(kind)
+        if may_know is not None:
+            may_know(key, self)
+        self.settle(kind, key)
 
     def settle(self, kind: str, key: str) -> None:
         """Bring one thing up to now: every step that is due, each at its own instant, in order."""

@@ -131,7 +131,7 @@ class Engine:
             if known and known.expires_at > now + PREPARED_WITHIN:
                 # It was carried out before: the unit of work will find the answer and give it.
                 return call
-            ctx = Preparation(call.actor, call.origin, now, reader, self.ports)
+            ctx = Preparation(call.actor, call.origin, now, reader, self.ports, self.registry)
             return attrs.evolve(call, prepared=step(call.message, ctx))
 
     def is_slow(self, message: Message[Any]) -> bool:
@@ -228,7 +228,7 @@ class Engine:
     def _handle(self, message: Message[Any], ctx: Context) -> Outcome[Any]:
         spec = message.spec
         for kind, name in spec.touches:
-            ctx.settle(kind, getattr(message, name))
+            ctx.touch(kind, getattr(message, name))
         answer = self.registry.handlers[type(message)](message, ctx)
         ctx.react()
         if isinstance(answer, Refusal):
@@ -272,13 +272,17 @@ class Engine:
             return [Outcome(refusal=away) for _ in calls]
 
     def _ask(self, call: Call[Any], reader: Reader) -> Outcome[Any]:
-        ctx = QueryContext(call.actor, call.origin, self.clock.now(), reader, self.ports)
+        ctx = self._query_context(call.actor, call.origin, reader)
         try:
             return Outcome(answer=self.registry.handlers[type(call.message)](call.message, ctx))
         except Unavailable:
             raise
         except Exception as failed:  # noqa: BLE001  it is the call's outcome
             return Outcome.of(failed)
+
+    def _query_context(self, actor: Actor, origin: Origin, reader: Reader) -> QueryContext:
+        now = self.clock.now()
+        return QueryContext(actor, origin, now, reader, self.ports, self.registry)
 
     # -- who asks ---------------------------------------------------------------------------------
 
@@ -305,7 +309,7 @@ class Engine:
         if self._authenticate is not None:
             return self._authenticate(token)
         with self.storage.read() as reader:
-            ctx = QueryContext(ANONYMOUS, Origin(), now, reader, self.ports)
+            ctx = self._query_context(ANONYMOUS, Origin(), reader)
             for look in self.registry.authenticators:
                 try:
                     actor: Actor = look(token, ctx)

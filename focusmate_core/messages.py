@@ -117,6 +117,8 @@ class Fact:
     version: int = 1
     ends_watching: str | None = None
     """The field with the person who may no longer watch the stream this event went to."""
+    ends_sign_in: str | None = None
+    """The field with the person of whom a sign-in has ended: their tokens are looked at again."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -188,12 +190,18 @@ def query(
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-def event(wire: str, *, version: int = 1, ends_watching: str | None = None) -> Callable[[C], C]:
+def event(
+    wire: str,
+    *,
+    version: int = 1,
+    ends_watching: str | None = None,
+    ends_sign_in: str | None = None,
+) -> Callable[[C], C]:
     """Make an event class under a wire name."""
 
     def build(cls: C) -> C:
         made = view(cls)
-        made.fact = Fact(wire, version, ends_watching)  # type: ignore[attr-defined]
+        made.fact = Fact(wire, version, ends_watching, ends_sign_in)  # type: ignore[attr-defined]
         return made
 
     return build
@@ -257,6 +265,23 @@ def settles(kind: str, *, when: Callable[[str, Any], datetime | None]) -> Callab
     return lambda function: _mark(function, "settles", (kind, when))
 
 
+def knows(kind: str) -> Callable[[F], F]:
+    """Mark `(id, ctx)` which refuses, by raising, who may not know of a thing of this kind.
+
+    It is asked before anything that is due for the thing is settled, so that neither the refusal
+    nor what it costs tells whether the thing is there.
+    """
+    return lambda function: _mark(function, "knows", kind)
+
+
+def contributes(to: str, part: str) -> Callable[[F], F]:
+    """Mark `(id, ctx) -> part`: what a feature adds to a whole that one below it collects.
+
+    `to` names the whole (`"profile"`, `"export"`), which says what the id is and who collects it.
+    """
+    return lambda function: _mark(function, "contributes", to, part)
+
+
 def snapshot(kind: str, part: str) -> Callable[[F], F]:
     """Mark `(id, ctx) -> part` as one part of the snapshot of the streams `kind:<id>`."""
     return lambda function: _mark(function, "snapshot", kind, part)
@@ -295,6 +320,8 @@ class Actor:
     roles: frozenset[str] = frozenset()
     expires_at: datetime | None = None
     """When what proved it ends; a door that holds a connection asks again by then."""
+    sign_in: str = ""
+    """The id of the sign-in that vouches for it, where there is one."""
 
     def may(self, access: Access) -> bool:
         """Whether a message of this access is open to this actor."""

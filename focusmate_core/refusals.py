@@ -20,9 +20,11 @@ __all__ = [
     "Malformed",
     "NotAllowed",
     "NotSignedIn",
+    "Outdated",
     "Refusal",
     "StreamNotFound",
     "TooLarge",
+    "TooOften",
     "Unavailable",
     "UnknownMessage",
     "refusal",
@@ -181,6 +183,29 @@ class StreamNotFound(Refusal):
 )
 class Conflict(Refusal):
     """What was read is no longer what is stored; a storage raises it, the engine retries it."""
+
+
+@refusal(
+    "outdated",
+    "This was changed since you read it, and is at revision {revision} now; read it again and "
+    "decide anew.",
+    kind=Kind.OUTDATED,
+)
+class Outdated(Refusal):
+    """The caller asked for a change of one revision, and there is another; nothing was done."""
+
+    revision: int
+
+
+@refusal(
+    "too_often",
+    "That was too much at once; wait {retry_after} s and send it again. Nothing was done.",
+    kind=Kind.TOO_OFTEN,
+)
+class TooOften(Refusal):
+    """More than somebody, or an address, may send in a while; `retry_after` in seconds."""
+
+    retry_after: float
 
 
 @refusal(

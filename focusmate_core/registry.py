@@ -56,6 +56,8 @@ class Registry:
         self.snapshots: dict[str, dict[str, Function]] = defaultdict(dict)
         self.reducers: dict[type, list[tuple[str, Function]]] = defaultdict(list)
         self.guards: dict[str, Function] = {}
+        self.knowers: dict[str, Function] = {}
+        self.contributions: dict[str, dict[str, Function]] = defaultdict(dict)
         self.sweepers: list[Function] = []
         self.authenticators: list[Function] = []
         self.upcasters: dict[tuple[str, int], Function] = {}
@@ -146,6 +148,12 @@ class Registry:
 
     def _read_watches(self, mark: Mark, function: Function) -> None:
         _once(self.guards, mark.about, function)
+
+    def _read_knows(self, mark: Mark, function: Function) -> None:
+        _once(self.knowers, mark.about, function)
+
+    def _read_contributes(self, mark: Mark, function: Function) -> None:
+        _once(self.contributions[mark.about], mark.part, function)
 
     def _read_sweeps(self, _: Mark, function: Function) -> None:
         self.sweepers.append(function)

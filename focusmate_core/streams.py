@@ -76,7 +76,11 @@ class Streams:
         guard = self._registry.guards.get(kind)
         if guard is None:
             raise StreamNotFound(stream=stream[:100])
-        guard(key, QueryContext(actor, Origin(), self._clock.now(), reader, self._ports))
+        guard(key, self._context(actor, reader))
+
+    def _context(self, actor: Actor, reader: Reader) -> QueryContext:
+        now = self._clock.now()
+        return QueryContext(actor, Origin(), now, reader, self._ports, self._registry)
 
     def _missed(self, stream: str, after: int, reader: Reader) -> list[Envelope] | None:
         behind = reader.head(stream) - after
@@ -87,7 +91,7 @@ class Streams:
 
     def _snapshot(self, stream: str, reader: Reader) -> Snapshot:
         kind, key = split_stream(stream)
-        ctx = QueryContext(SYSTEM, Origin(), self._clock.now(), reader, self._ports)
+        ctx = self._context(SYSTEM, reader)
         parts = self._registry.snapshots.get(kind, {})
         made = {name: codec.plain(part(key, ctx)) for name, part in parts.items()}
         return Snapshot(stream, reader.head(stream), ctx.now, made)

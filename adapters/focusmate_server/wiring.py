@@ -11,18 +11,21 @@ from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity
 from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.plugins import BadPlugin, NoStorage, Plugins
+from focusmate_core.ports.codes import Codes
+from focusmate_core.ports.limits import Limits
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.storage import Storage
 from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import Unavailable
 from focusmate_core.registry import BadFeature
+from focusmate_limits import WindowLimits
 from focusmate_security import Argon2Passwords, SignedTokens
 from focusmate_server.keys import signing_key
 from focusmate_server.places import Pen, places_of
 from focusmate_server.settings import BadSetting, CannotStart, Settings
 from focusmate_sqlalchemy import BadUrl, StorageError
 from focusmate_sqlalchemy import plugin as sqlalchemy
-from focusmate_system import RandomIds, SystemClock
+from focusmate_system import RandomCodes, RandomIds, SystemClock
 
 log = logging.getLogger(__name__)
 OWN = (sqlalchemy,)
@@ -37,6 +40,8 @@ def open_engine(settings: Settings, *, hashes: bool = True) -> Engine:
     ports: dict[type, Any] = {
         Tokens: SignedTokens(signing_key(places_of(settings).key)),
         PresencePolicy: PresencePolicy(lease=settings.lease),
+        Codes: RandomCodes(),
+        Limits: WindowLimits(),
     }
     if hashes:
         ports[Passwords] = Argon2Passwords()

@@ -7,8 +7,7 @@ import trio
 
 from focusmate_core.fields import Pattern, Token, Whole
 from focusmate_core.messages import Value, value
-from focusmate_core.refusals import BadInput, FieldProblem
-from focusmate_trio.refusals import TooOften
+from focusmate_core.refusals import BadInput, FieldProblem, TooOften
 
 FIELDS = ("id", "do", "with", "key")
 LARGEST = 2**53 - 1

@@ -18,6 +18,7 @@ from focusmate_core.refusals import (
     Malformed,
     NotSignedIn,
     Refusal,
+    TooOften,
     UnknownMessage,
 )
 from focusmate_trio import frames
@@ -34,7 +35,6 @@ from focusmate_trio.asking import (
 from focusmate_trio.refusals import (
     SignInExpires,
     TooManyConnections,
-    TooOften,
 )
 from focusmate_trio.stream import Wire
 from focusmate_trio.vouching import DOOR

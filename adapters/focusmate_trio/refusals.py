@@ -6,17 +6,6 @@ from focusmate_core.refusals import Kind, Refusal, refusal
 
 
 @refusal(
-    "too_often",
-    "That was too much at once; wait {retry_after} s and send it again. Nothing was done.",
-    kind=Kind.TOO_OFTEN,
-)
-class TooOften(Refusal):
-    """More frames or messages than one connection may send; `retry_after` in seconds."""
-
-    retry_after: float
-
-
-@refusal(
     "websocket.too_many_subscriptions",
     "One connection watches at most {most} streams; unsubscribe from one that you need no more.",
     kind=Kind.IMPOSSIBLE,

@@ -48,7 +48,7 @@ class Credential(Entity):
     version: int = 0
 
 
-@entity("sign_ins", index=["expires_at"])
+@entity("sign_ins", index=["expires_at", ("person_id", "created_at")])
 class SignedInSession(Entity):
     """A family of refresh tokens: only the one of the current generation is good, and once."""
 
@@ -58,6 +58,10 @@ class SignedInSession(Entity):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    address: str = ""
+    """Where it was made from, as far as the door knows."""
+    used_at: datetime | None = None
+    """When it was refreshed last."""
     version: int = 0
 
     def is_good(self, now: datetime) -> bool:

@@ -33,6 +33,14 @@ class Person(Entity):
     display_name: str
     roles: frozenset[str]
     created_at: datetime
+    bio: str = ""
+    avatar_url: str | None = None
+    locale: str | None = None
+    shows: frozenset[str] = frozenset()
+    """Which further parts of their profile they let everybody see."""
+    revision: int = 1
+    """Counts the changes of what they say of themselves."""
+    deleted_at: datetime | None = None
     version: int = 0
 
 

@@ -60,6 +60,11 @@ class Room(Entity):
     """Before this instant nobody in it becomes idle or away by being silent; None: nobody can."""
     moves: int = 0
     """How many came and went: the order in which they did, whatever a clock says."""
+    avatar_url: str | None = None
+    settings: str = "{}"
+    """What its host keeps with it in any form: a JSON object, as text."""
+    revision: int = 1
+    """Counts the changes of what its host set; who comes and goes changes no revision."""
     version: int = 0
 
     def seat_one(self) -> "Room":

@@ -37,7 +37,7 @@ from focusmate_core.refusals import Kind, NotAllowed, NotSignedIn, Refusal, Stre
 # -- nouns ----------------------------------------------------------------------------------------
 
 
-@entity("seats", key=("room_id", "person_id"))
+@entity("seats", key=("room_id", "person_id"), index=["person_id"])
 class Seat(Entity):
     """Somebody's place in a room. It outlives the closing: who was there may read the end."""
 

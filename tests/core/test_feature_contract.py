@@ -29,8 +29,6 @@ from focusmate_core import (
 from focusmate_core.features import BUNDLED
 from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.features.seats import NotInRoom
-from focusmate_core.ports.passwords import Passwords
-from focusmate_core.ports.tokens import Tokens
 from focusmate_core.testing.clock import START
 from focusmate_core.testing.conformance.feature import (
     FeatureContract,
@@ -39,8 +37,7 @@ from focusmate_core.testing.conformance.feature import (
     run_history,
 )
 from focusmate_core.testing.conformance.histories import Recipe
-from focusmate_core.testing.passwords import FakePasswords
-from focusmate_core.testing.tokens import FakeTokens
+from focusmate_core.testing.ports import fake_ports
 from tests.core import sample
 from tests.core.conftest import Hydraulic, Loaded
 from tests.core.sample import Die, Press
@@ -79,7 +76,7 @@ class TestBundledFeaturesWithALease(TestBundledFeatures):
     @pytest.fixture
     def ports(self):
         policy = PresencePolicy(lease=timedelta(seconds=60))
-        return {Passwords: FakePasswords(), Tokens: FakeTokens(), PresencePolicy: policy}
+        return {**fake_ports(), PresencePolicy: policy}
 
 
 class TestSampleFeature(FeatureContract):

@@ -46,7 +46,7 @@ def utc(*parts):
 def known_day(town, person, at):
     """The day an instant is counted in for a person, as the features above ask for it."""
     with town.storage.read() as reader:
-        ctx = QueryContext(SYSTEM, Origin(), town.clock.now(), reader, {})
+        ctx = QueryContext(SYSTEM, Origin(), town.clock.now(), reader, {}, town.engine.registry)
         return day_of(person.id, at, ctx)
 
 

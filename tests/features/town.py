@@ -14,12 +14,10 @@ from focusmate_core.features import BUNDLED, credentials, rooms
 from focusmate_core.outbox import Envelope, split_stream
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.storage import Storage
-from focusmate_core.ports.tokens import Tokens
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
-from focusmate_core.testing.passwords import FakePasswords
-from focusmate_core.testing.tokens import FakeTokens
+from focusmate_core.testing.ports import fake_ports
 from focusmate_sqlalchemy import SqlStorage
 
 PASSWORD = "correct horse 9"
@@ -63,13 +61,15 @@ class Town:
         self.settings = {type(each): each for each in settings}
         self.clock = clock or FakeClock()
         self.ids = SequentialIds()
-        self.passwords = FakePasswords()
+        self.fakes = fake_ports(self.clock)
+        self.passwords = self.fakes[Passwords]
         self.storage = storage
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
-        ports = {Passwords: self.passwords, Tokens: FakeTokens(), **self.settings}
-        return Engine(self.storage, features=BUNDLED, clock=self.clock, ids=self.ids, ports=ports)
+        ports = self.fakes | self.settings
+        parts = {"features": BUNDLED, "clock": self.clock, "ids": self.ids, "ports": ports}
+        return Engine(self.storage, **parts)
 
     def restart(self) -> None:
         """The service dies and comes back over what it has stored."""

@@ -18,6 +18,7 @@ KIT = "focusmate_core.testing"
 FEATURES = "focusmate_core.features"
 ADAPTERS = (
     "focusmate_falcon",
+    "focusmate_limits",
     "focusmate_security",
     "focusmate_server",
     "focusmate_sqlalchemy",
@@ -41,6 +42,7 @@ PURE = {
     "hashlib",
     "hmac",
     "inspect",
+    "ipaddress",
     "itertools",
     "json",
     "math",
@@ -64,7 +66,9 @@ BUILTINS = {"open", "print", "input", "breakpoint", "eval", "exec"}
 # What the decorators mark is the engine's to call.
 MARKS = {
     "applies",
+    "contributes",
     "handler",
+    "knows",
     "prepares",
     "reacts",
     "settles",

@@ -16,16 +16,13 @@ from focusmate_core.features import BUNDLED
 from focusmate_core.fields import UUID
 from focusmate_core.idempotency import takes_key
 from focusmate_core.messages import ANONYMOUS, Access, Message, Origin
-from focusmate_core.ports.passwords import Passwords
-from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import BadInput, Refusal
 from focusmate_core.registry import Registry
 from focusmate_core.testing import strategies
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
-from focusmate_core.testing.passwords import FakePasswords
-from focusmate_core.testing.tokens import FakeTokens
+from focusmate_core.testing.ports import fake_ports
 
 Told = tuple[str, Any]
 """`("ok", the answer as plain data)` or `("error", {code, detail, fields?, params?})`."""
@@ -97,7 +94,7 @@ def bundled_engine(clock: FakeClock) -> Engine:
         clock=clock,
         ids=SequentialIds(),
         features=BUNDLED,
-        ports={Passwords: FakePasswords(), Tokens: FakeTokens()},
+        ports=fake_ports(clock),
     )
 
 

@@ -23,14 +23,11 @@ from focusmate_core import codec
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.context import Ports
 from focusmate_core.messages import ANONYMOUS, Message
-from focusmate_core.ports.passwords import Passwords
-from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import BadInput, NotAllowed, Refusal
 from focusmate_core.registry import Registry
 from focusmate_core.streams import Snapshot
 from focusmate_core.testing.conformance.histories import ACTORS, Recipe, Values, World
-from focusmate_core.testing.passwords import FakePasswords
-from focusmate_core.testing.tokens import FakeTokens
+from focusmate_core.testing.ports import fake_ports
 
 CORE = Refusal.__module__
 WIRE = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
@@ -232,7 +229,7 @@ class FeatureContract:
 
     @pytest.fixture
     def ports(self) -> Ports:
-        return {Passwords: FakePasswords(), Tokens: FakeTokens()}
+        return fake_ports()
 
     @pytest.fixture
     def values(self) -> Values:

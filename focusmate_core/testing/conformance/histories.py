@@ -162,7 +162,8 @@ class World:
     def parts(self, stream: str, reader: Reader) -> dict[str, Any]:
         """The snapshot of a stream as its features made it."""
         kind, key = split_stream(stream)
-        ctx = QueryContext(SYSTEM, Origin(), self.clock.now(), reader, self.engine.ports)
+        now, ports = self.clock.now(), self.engine.ports
+        ctx = QueryContext(SYSTEM, Origin(), now, reader, ports, self.registry)
         made = self.registry.snapshots.get(kind, {})
         return {name: part(key, ctx) for name, part in made.items()}
 

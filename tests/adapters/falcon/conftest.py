@@ -13,14 +13,11 @@ import uvicorn
 
 from focusmate_core import Engine
 from focusmate_core.features import BUNDLED
-from focusmate_core.ports.passwords import Passwords
-from focusmate_core.ports.tokens import Tokens
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
-from focusmate_core.testing.passwords import FakePasswords
+from focusmate_core.testing.ports import fake_ports
 from focusmate_core.testing.runner import InlineRunner
-from focusmate_core.testing.tokens import FakeTokens
 from focusmate_falcon import DoorSettings, create_app
 
 PASSWORD = "correct horse 9"
@@ -33,8 +30,7 @@ def clock():
 
 @pytest.fixture
 def engine(clock):
-    ports = {Passwords: FakePasswords(), Tokens: FakeTokens()}
-    ids = SequentialIds()
+    ids, ports = SequentialIds(), fake_ports(clock)
     return Engine(MemoryStorage(), features=BUNDLED, clock=clock, ids=ids, ports=ports)
 
 

@@ -1,0 +1,63 @@
+"""Invitations, moderation and safe accounts."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    _change_people()
+    _change_rooms()
+    _change_sign_ins()
+
+
+def _change_people() -> None:
+    with op.batch_alter_table("people", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_filled("bio", TEXT, "''"), insert_after="created_at")
+        batch_op.add_column(_empty("avatar_url", TEXT), insert_after="bio")
+        batch_op.add_column(_empty("locale", TEXT), insert_after="avatar_url")
+        batch_op.add_column(_filled("shows", sa.Text(), "'[]'"), insert_after="locale")
+        batch_op.add_column(_filled("revision", sa.BigInteger(), "1"), insert_after="shows")
+        batch_op.add_column(_empty("deleted_at", sa.BigInteger()), insert_after="revision")
+    _forget_defaults("people", "bio", "shows", "revision")
+
+
+def _change_rooms() -> None:
+    with op.batch_alter_table("rooms", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_empty("avatar_url", TEXT), insert_after="moves")
+        batch_op.add_column(_filled("settings", TEXT, "'{}'"), insert_after="avatar_url")
+        batch_op.add_column(_filled("revision", sa.BigInteger(), "1"), insert_after="settings")
+    _forget_defaults("rooms", "settings", "revision")
+    with op.batch_alter_table("seats", schema=None) as batch_op:
+        batch_op.create_index("ix_seats_person_id_room_id", ["person_id", "room_id"], unique=False)
+
+
+def _change_sign_ins() -> None:
+    with op.batch_alter_table("sign_ins", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(_filled("address", TEXT, "''"), insert_after="ended_at")
+        batch_op.add_column(_empty("used_at", sa.BigInteger()), insert_after="address")
+        batch_op.create_index(
+            "ix_sign_ins_person_id_created_at_id", ["person_id", "created_at", "id"], unique=False
+        )
+    _forget_defaults("sign_ins", "address")
+
+
+def _filled(name: str, kind: Any, value: str) -> sa.Column[Any]:
+    """A column that the rows there are need a value for."""
+    return sa.Column(name, kind, nullable=False, server_default=sa.text(value))
+
+
+def _empty(name: str, kind: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=True)
+
+
+def _forget_defaults(table: str, *names: str) -> None:
+    with op.batch_alter_table(table, schema=None) as batch_op:
+        for name in names:
+            batch_op.alter_column(name, server_default=None)

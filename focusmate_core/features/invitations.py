@@ -1,0 +1,1 @@
+"""Invitations: to a person, accepted or declined until they expire."""

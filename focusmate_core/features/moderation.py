@@ -1,0 +1,1 @@
+"""Moderation: who is removed from a room, and banned."""

@@ -1,0 +1,1 @@
+"""Roles: who is a moderator or an admin of the whole community."""

@@ -1,0 +1,1 @@
+"""Room changes: what a host may change of a room, and handing it over."""

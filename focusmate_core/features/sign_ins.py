@@ -1,0 +1,1 @@
+"""Sign-ins: families of refresh tokens, listed and ended; what an access token means."""
