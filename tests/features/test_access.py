@@ -17,35 +17,44 @@ from focusmate_core.testing.clock import START
 from focusmate_core.testing.memory import MemoryStorage
 from tests.features.town import PASSWORD, Town
 
-WHO = ("nobody", "a stranger", "a member", "the host", "a moderator", "an admin", "the library")
+WHO = (
+    "nobody",
+    "a stranger",
+    "a member",
+    "a moderator of the room",
+    "the host",
+    "a moderator",
+    "an admin",
+    "the library",
+)
 
 # A room whose timer the host controls; a moderator and an admin are not in it.
 NOBODYS = ("not_signed_in",)
-OPEN_TO_ALL = ("ok",) * 7
-SIGNED_IN = NOBODYS + ("ok",) * 6
-HOSTS_TIMER = ("rooms.not_in_it", "not_allowed", "ok", *("rooms.not_in_it",) * 3)
-MEMBERS = (*NOBODYS, "rooms.not_in_it", "ok", "ok", *("rooms.not_in_it",) * 3)
-HOSTS = (*NOBODYS, "not_allowed", "not_allowed", "ok", *("not_allowed",) * 3)
-THE_LIBRARYS = ("not_allowed",) * 6 + ("ok",)
+OPEN_TO_ALL = ("ok",) * 8
+SIGNED_IN = NOBODYS + ("ok",) * 7
+HOSTS_TIMER = ("rooms.not_in_it", "not_allowed", "not_allowed", "ok", *("rooms.not_in_it",) * 3)
+MEMBERS = (*NOBODYS, "rooms.not_in_it", "ok", "ok", "ok", *("rooms.not_in_it",) * 3)
+HOSTS = (*NOBODYS, *("not_allowed",) * 3, "ok", *("not_allowed",) * 3)
+THE_LIBRARYS = ("not_allowed",) * 7 + ("ok",)
 # A session of the member's.
-ONES_OWN = (*NOBODYS, "sessions.not_found", "ok", *("sessions.not_found",) * 4)
+ONES_OWN = (*NOBODYS, "sessions.not_found", "ok", *("sessions.not_found",) * 5)
 
 TABLE: dict[str, tuple[str, ...]] = {
     "credentials.register": OPEN_TO_ALL,
     "credentials.sign_in": OPEN_TO_ALL,
     "credentials.refresh": OPEN_TO_ALL,
     "credentials.sign_out": OPEN_TO_ALL,
-    "people.me": NOBODYS + ("ok",) * 5 + ("not_signed_in",),
+    "people.me": NOBODYS + ("ok",) * 6 + ("not_signed_in",),
     "people.by_id": SIGNED_IN,
     "rooms.open": SIGNED_IN,
     "rooms.by_id": SIGNED_IN,
     "rooms.public": SIGNED_IN,
     "rooms.join": SIGNED_IN,
     "rooms.leave": SIGNED_IN,
-    "rooms.close": (*NOBODYS, "not_allowed", "not_allowed", "ok", "ok", "ok", "not_allowed"),
+    "rooms.close": (*NOBODYS, *("not_allowed",) * 3, "ok", "ok", "ok", "not_allowed"),
     "rooms.appoint": HOSTS,
     "presence.enter": MEMBERS,
-    "presence.report": (*NOBODYS, "presence.nowhere", "ok", "ok", *("presence.nowhere",) * 3),
+    "presence.report": (*NOBODYS, "presence.nowhere", *("ok",) * 3, *("presence.nowhere",) * 3),
     "presence.in_room": MEMBERS,
     "presence.mine": SIGNED_IN,
     "presence.renew": THE_LIBRARYS,
@@ -84,32 +93,45 @@ BEFORE = {
 """What the host does first, so that the message is possible."""
 CONTROLS = [wire for wire, row in TABLE.items() if row == NOBODYS + HOSTS_TIMER]
 MINUTE = timedelta(minutes=1)
-NEW = {"email": "new@example.org", "username": "new"}
 
 
 class Scene:
     """A room with its host and a member; others stand outside."""
 
-    def __init__(self, storage, wire):
-        self.town = town = Town(storage)
-        self.ada, self.bob = town.person("ada"), town.person("bob")
+    def __init__(self, town, wire, suffix=""):
+        self.town = town
+        self.suffix = suffix
+        self.ada, self.bob, cleo = (self.person(name) for name in ("ada", "bob", "cleo"))
         bob = self.bob
         self.plan = Plan(kind=TimerKind.FLOWTIME) if wire == "timer.complete" else Plan()
         self.room = town.open_room(self.ada, plan=self.plan)
-        self.tokens = town.sign_in("bob")
-        town.do(seats.JoinRoom(room_id=self.room.id), bob)
+        self.tokens = town.sign_in(f"bob{suffix}")
+        self.cleo = cleo
+        self.take_seats()
         for step in BEFORE.get(wire, ()):
             town.do(step(room_id=self.room.id), self.ada)
         self.session = self.a_session(wire)
         self.people = {
             "nobody": ANONYMOUS,
-            "a stranger": town.person("eve"),
+            "a stranger": self.person("eve"),
             "a member": bob,
+            "a moderator of the room": cleo,
             "the host": self.ada,
-            "a moderator": Actor(id=town.person("moe").id, roles=frozenset({"moderator"})),
-            "an admin": Actor(id=town.person("root").id, roles=frozenset({"admin"})),
+            "a moderator": Actor(id=self.person("moe").id, roles=frozenset({"moderator"})),
+            "an admin": Actor(id=self.person("root").id, roles=frozenset({"admin"})),
             "the library": SYSTEM,
         }
+
+    def take_seats(self):
+        """Two join, and one of them is made a moderator of the room."""
+        for member in (self.bob, self.cleo):
+            self.town.do(seats.JoinRoom(room_id=self.room.id), member)
+        appoint = seats.AppointModerator(room_id=self.room.id, person_id=self.cleo.id)
+        self.town.do(appoint, self.ada)
+
+    def person(self, name):
+        """Somebody whose name no other scene in this town has."""
+        return self.town.person(name + self.suffix)
 
     def a_session(self, wire):
         """The member's: an hour ago by hand, or in an hour, where only that can be cancelled."""
@@ -123,8 +145,8 @@ class Scene:
         """One that is possible here, so that only who sends it matters."""
         token = self.tokens.refresh_token
         fields = {
-            "credentials.register": {**NEW, "password": PASSWORD},
-            "credentials.sign_in": {"login": "bob", "password": PASSWORD},
+            "credentials.register": {**self.new(), "password": PASSWORD},
+            "credentials.sign_in": {"login": f"bob{self.suffix}", "password": PASSWORD},
             "credentials.refresh": {"refresh_token": token},
             "credentials.sign_out": {"refresh_token": token},
             "people.me": {},
@@ -153,6 +175,10 @@ class Scene:
         }.get(wire, {"room_id": self.room.id})
         return self.town.engine.registry.message(wire)(**fields)
 
+    def new(self):
+        name = f"new{self.suffix}"
+        return {"email": f"{name}@example.org", "username": name}
+
     def send(self, wire, who):
         return self.town.code(self.message(wire), self.people[who])
 
@@ -164,7 +190,7 @@ def test_every_message_has_its_row_with_a_word_for_everybody():
 
 @pytest.mark.parametrize(("wire", "number"), [*product(TABLE, range(len(WHO)))])
 def test_everybody_may_do_what_the_table_says_and_no_more(wire, number):
-    scene = Scene(MemoryStorage(), wire)
+    scene = Scene(Town(MemoryStorage()), wire)
     before = scene.town.storage.fingerprint()
     code = scene.send(wire, WHO[number])
     assert code == TABLE[wire][number]
@@ -176,8 +202,8 @@ def test_everybody_may_do_what_the_table_says_and_no_more(wire, number):
 @pytest.mark.parametrize(
     ("control", "allowed"),
     [
-        (rooms.Control.EVERYONE, {"a member", "the host"}),
-        (rooms.Control.MODERATORS, {"the host"}),
+        (rooms.Control.EVERYONE, {"a member", "a moderator of the room", "the host"}),
+        (rooms.Control.MODERATORS, {"a moderator of the room", "the host"}),
         (rooms.Control.HOST, {"the host"}),
     ],
 )
@@ -185,7 +211,7 @@ def test_whoever_controls_the_timer_only_who_is_inside_does(wire, control, allow
     codes = codes_of(wire, control)
     assert codes.pop("nobody") == "not_signed_in"
     assert {who for who, code in codes.items() if code == "ok"} == allowed
-    outside = set(codes) - {"a member", "the host"}
+    outside = set(codes) - {"a member", "a moderator of the room", "the host"}
     assert {codes[who] for who in outside} == {"rooms.not_in_it"}
 
 
@@ -200,10 +226,10 @@ def codes_of(wire, control, before=()):
     """What each is told in a room of this control, each in a scene of their own."""
     codes = {}
     for who in WHO:
-        scene = Scene(MemoryStorage(), wire)
+        scene = Scene(Town(MemoryStorage()), wire)
         host, bob = scene.ada, scene.bob
         scene.room = scene.town.open_room(host, control=control, plan=scene.plan)
-        scene.town.do(seats.JoinRoom(room_id=scene.room.id), bob)
+        scene.take_seats()
         for step in before:
             scene.town.do(step(room_id=scene.room.id, person_id=bob.id), host)
         for step in BEFORE.get(wire, ()):

@@ -66,6 +66,14 @@ class Town:
         self.storage = storage
         self.engine = self._engine()
 
+    @classmethod
+    def around(cls, engine: Engine) -> Town:
+        """The town of an engine that there is, behind a door perhaps."""
+        town = cls.__new__(cls)
+        town.engine, town.storage = engine, engine.storage
+        town.clock, town.ids = engine.clock, engine.ids
+        return town
+
     def _engine(self) -> Engine:
         ports = self.fakes | self.settings
         parts = {"features": BUNDLED, "clock": self.clock, "ids": self.ids, "ports": ports}
