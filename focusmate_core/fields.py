@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 import unicodedata
@@ -190,6 +191,58 @@ def _exists(day: str) -> bool:
     return True
 
 
+@attrs.frozen
+class JsonObject(Rule):
+    """A JSON object of any form, within bounds of its text and depth; kept with sorted keys."""
+
+    largest: int
+    """Bytes of its text, which is compact UTF-8."""
+    deepest: int = 8
+
+    def clean(self, given: Any) -> dict[str, Any]:
+        if type(given) is not dict:
+            refuse(f"must be a JSON object, not {_kind(given)}")
+        self._look(given, self.deepest)
+        text = object_text(given)
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            refuse("must not hold half a surrogate pair, which is no character")
+        if size > self.largest:
+            refuse(f"must have at most {self.largest} bytes as JSON text, not {size}")
+        kept: dict[str, Any] = json.loads(text)
+        return kept
+
+    def _look(self, given: Any, left: int) -> None:
+        if given is None or type(given) in {str, bool, int, float}:
+            return
+        if type(given) not in {dict, list}:
+            refuse("must hold only what JSON has: objects, lists, text, numbers, true, false")
+        if left == 0:
+            refuse(f"must not be nested deeper than {self.deepest} levels")
+        if type(given) is dict and any(type(name) is not str for name in given):
+            refuse("must have only text as names in its objects")
+        for inner in given.values() if type(given) is dict else given:
+            self._look(inner, left - 1)
+
+    def schema(self) -> Schema:
+        asked = f"at most {self.largest} bytes as text, nested at most {self.deepest} levels deep"
+        return {"type": "object", "description": asked}
+
+
+def object_text(given: dict[str, Any]) -> str:
+    """A JSON object as its one text: compact, the keys sorted; ValueError for what JSON lacks."""
+    try:
+        return _OBJECTS.encode(given)
+    except ValueError:
+        refuse("must not hold a number that is not finite, or has thousands of digits")
+
+
+_OBJECTS = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
+)
+
+
 _DURATION = re.compile(
     r"(-?)P(?!$)(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,6}))?S)?)?"
 )
@@ -257,16 +310,19 @@ EMAIL = (
     r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@"
     r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
 )
+URL = r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
 
 Id = Annotated[str, Pattern(UUID, "an id (a UUID)", 36, "uuid", is_id=True)]
 Email = Annotated[str, Pattern(EMAIL, "an e-mail address, such as ada@example.org", 254, "email")]
 Username = Annotated[
     str, Pattern(r"[A-Za-z0-9_-]{3,30}", "3 to 30 letters, digits, «_» or «-»", 30)
 ]
+Url = Annotated[str, Pattern(URL, "a web address, such as https://example.org/a.png", 500)]
 Password = Annotated[str, Secret(8, 128)]
 Token = Annotated[str, Secret(1, 4096)]
 Limit = Annotated[int, Whole(1, 100)]
 Day = Annotated[str, CalendarDay()]
+FreeForm = Annotated[dict[str, Any], JsonObject(4096)]
 
 
 def minutes(least: int, most: int) -> Span:

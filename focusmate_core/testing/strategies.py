@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from focusmate_core import codec
 from focusmate_core.fields import (
     CalendarDay,
+    JsonObject,
     Pattern,
     Plain,
     Rule,
@@ -109,10 +110,10 @@ def _fault(field: str, wrong: Any) -> Callable[[dict[str, Any]], Broken]:
 
 def wrong_for(annotation: Any) -> list[Any]:
     """Plain data that a field of this annotation refuses."""
-    wrong: list[Any] = [{"no": "such"}, [[]]]
+    rule = rule_of(annotation) or Plain(plain_type(annotation))
+    wrong: list[Any] = [[[]]] if isinstance(rule, JsonObject) else [{"no": "such"}, [[]]]
     if not is_optional(annotation):
         wrong.append(None)
-    rule = rule_of(annotation) or Plain(plain_type(annotation))
     by_kind = _WRONG_FOR.get(type(rule))
     if by_kind is not None:
         wrong += by_kind(rule)
@@ -150,6 +151,13 @@ def _wrong_day(_: CalendarDay) -> list[Any]:
     return [7, True, "", "2026-02-30", "2026-1-1", "1969-12-31", "3000-01-01", "\ud800"]
 
 
+def _wrong_object(rule: JsonObject) -> list[Any]:
+    deep: Any = {}
+    for _ in range(rule.deepest):
+        deep = {"a": deep}
+    return [7, True, "{}", {"a": "a" * rule.largest}, deep, {"a": "\ud800"}, {"\ud800": 1}]
+
+
 _WRONG_FOR: dict[type[Rule], Callable[[Any], list[Any]]] = {
     Text: _wrong_text,
     Pattern: _wrong_pattern,
@@ -157,6 +165,7 @@ _WRONG_FOR: dict[type[Rule], Callable[[Any], list[Any]]] = {
     Whole: _wrong_whole,
     Span: _wrong_span,
     CalendarDay: _wrong_day,
+    JsonObject: _wrong_object,
 }
 _WRONG_PLAIN: dict[Any, list[Any]] = {
     bool: ["false", 0, 1],
@@ -193,6 +202,18 @@ def _secret(rule: Secret) -> Strategy:
     return st.text(_LETTERS, min_size=rule.shortest, max_size=longest)
 
 
+_FORMLESS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(_LETTERS, max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(_LETTERS), inner),
+    max_leaves=5,
+)
+
+
+def _object(rule: JsonObject) -> Strategy:
+    drawn = st.dictionaries(st.text(_LETTERS, max_size=9), _FORMLESS, max_size=3)
+    return drawn.filter(_takes(rule)).map(rule.clean)
+
+
 _RULED: dict[type[Rule], Callable[[Any], Strategy]] = {
     Text: _text,
     Pattern: _pattern,
@@ -200,6 +221,7 @@ _RULED: dict[type[Rule], Callable[[Any], Strategy]] = {
     Whole: lambda rule: st.integers(rule.least, rule.most),
     Span: lambda rule: st.timedeltas(rule.least, rule.most),
     CalendarDay: lambda _: st.dates(date(1970, 1, 1), date(2999, 12, 31)).map(str),
+    JsonObject: _object,
 }
 
 

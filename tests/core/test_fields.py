@@ -12,12 +12,15 @@ from focusmate_core.fields import (
     CalendarDay,
     Day,
     Email,
+    FreeForm,
     Id,
+    JsonObject,
     Plain,
     Rule,
     Secret,
     Span,
     Text,
+    Url,
     Username,
     Whole,
     duration,
@@ -295,3 +298,76 @@ def test_every_field_is_checked_by_its_own_rule():
     with pytest.raises(BadInput) as refused:
         Form(count=9)
     assert refused.value.fields == (FieldProblem("count", "must be from -1 to 3, not 9"),)
+
+
+# -- what has any form ----------------------------------------------------------------------------
+
+
+EMPTY = {}
+
+
+@value
+class Loose(Value):
+    """A field of any form, and an address."""
+
+    kept: FreeForm = EMPTY
+    url: Url | None = None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [{}, {"b": 1, "a": [True, None, 1.5, {"공부": "방"}]}, {"": "\x00"}, {"a": "a" * 4088}],
+)
+def test_an_object_of_any_form_is_kept_as_it_is_with_its_keys_in_order(kept):
+    cleaned = Loose(kept=kept).kept
+    assert (cleaned, list(cleaned)) == (kept, sorted(kept))
+    assert cleaned is not kept
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ("{}", "a JSON object, not text"),
+        ([], "a JSON object, not list"),
+        (None, "a JSON object, not nothing"),
+        ({"a": "a" * 4089}, "at most 4096 bytes as JSON text, not 4097"),
+        ({"a": "é" * 2045}, "at most 4096 bytes as JSON text, not 4098"),
+        ({"a": [[[[[[[[]]]]]]]]}, "nested deeper than 8"),
+        ({"a": float("nan")}, "not finite"),
+        ({"a": [10**5000]}, "thousands of digits"),
+        ({"a": (1,)}, "only what JSON has"),
+        ({"a": {1: 2}}, "only text as names"),
+        ({"a": "\ud800"}, "half a surrogate"),
+    ],
+)
+def test_what_is_no_such_object_is_refused(kept, asked):
+    with pytest.raises(BadInput, match="kept: must") as refused:
+        Loose(kept=kept)
+    assert asked in refused.value.fields[0].problem
+
+
+def test_the_schema_of_an_object_says_its_bounds():
+    told = {
+        "type": "object",
+        "description": "at most 9 bytes as text, nested at most 2 levels deep",
+    }
+    assert JsonObject(9, 2).schema() == told
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org", "http://a:8000/b.png?c=d#e", "https://xn--r8jz45g.jp/%E4%BE%8B"],
+)
+def test_a_web_address_is_taken_as_it_is(url):
+    assert Loose(url=f" {url} ").url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.org", "//example.org", "ftp://a.b", "javascript:alert(1)", "https://", "http:///a",
+     "https://a b", "https://me@a.b", "https://a.b/é", 'https://a.b/"', "https://a.b/<", 7,
+     f"https://a.b/{'a' * 500}"],
+)  # fmt: skip
+def test_what_is_no_web_address_is_refused(url):
+    with pytest.raises(BadInput):
+        Loose(url=url)
