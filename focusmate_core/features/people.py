@@ -84,6 +84,23 @@ class PersonRegistered(Event):
     person: PersonView
 
 
+@event("people.leaving")
+class PersonLeaving(Event):
+    """Somebody's account is about to end: they leave wherever they are, as by leaving.
+
+    Told to nobody, for reactions alone; all that follows from it is done before `PersonDeleted`.
+    """
+
+    person_id: str
+
+
+@event("people.deleted", ends_sign_in="person_id")
+class PersonDeleted(Event):
+    """Somebody's account has ended: each feature that reacts erases what it holds of them."""
+
+    person_id: str
+
+
 # -- refusals -------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ Stored = dict[str, Any]
 
 
 NEVER_STORED = {
+    "people.leaving": "told to nobody: for reactions in the same unit of work",
     "rooms.taken_again": "told to nobody: for reactions in the same unit of work",
     "presence.known": "told to nobody",
     "timer.work_ended": "told to nobody",
