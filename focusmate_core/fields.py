@@ -406,7 +406,10 @@ def plain_type(annotation: Any) -> Any:
     return annotation
 
 
-def _hidden(field: attrs.Attribute[Any], rule: Rule | None) -> attrs.Attribute[Any]:
+def _marked(field: attrs.Attribute[Any], rule: Rule | None) -> attrs.Attribute[Any]:
+    if isinstance(rule, JsonObject):
+        # A value has a hash, whatever of any form it bears.
+        return field.evolve(hash=False)
     return field.evolve(repr=False) if rule is not None and rule.secret else field
 
 
@@ -414,7 +417,7 @@ def hiding(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribut
     """An attrs field transformer: no `repr`, and so no log or traceback, shows a secret field."""
     # A view may hold others of its own kind, and its name means nothing yet.
     hints = typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
-    return [_hidden(field, rule_of(hints.get(field.name, field.type))) for field in fields]
+    return [_marked(field, rule_of(hints.get(field.name, field.type))) for field in fields]
 
 
 def cleaning(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
@@ -426,7 +429,7 @@ def cleaning(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attrib
         rule = rule_of(annotation) or (
             Plain(plain_type(annotation)) if plain_type(annotation) in _PLAIN else None
         )
-        changed = _hidden(field.evolve(type=annotation), rule)
+        changed = _marked(field.evolve(type=annotation), rule)
         if rule is not None and field.converter is None:
             clean = _cleaner(rule, optional=is_optional(annotation))
             changed = changed.evolve(converter=attrs.Converter(clean, takes_field=True))

@@ -2,12 +2,13 @@
 
 import enum
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+from focusmate_core import codec
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.plans import Plan
-from focusmate_core.fields import Id, Text, Whole
+from focusmate_core.fields import FreeForm, Id, Text, Url, Whole
 from focusmate_core.messages import (
     Access,
     Actor,
@@ -19,6 +20,7 @@ from focusmate_core.messages import (
     command,
     event,
     handler,
+    knows,
     query,
     snapshot,
     view,
@@ -28,6 +30,12 @@ from focusmate_core.outbox import stream_of
 from focusmate_core.refusals import Kind, NotAllowed, Refusal, refusal
 
 # -- nouns ----------------------------------------------------------------------------------------
+
+
+Name = Annotated[str, Text(1, 80)]
+Description = Annotated[str, Text(0, 2000, lines=True)]
+Capacity = Annotated[int, Whole(2, 1000)]
+NO_SETTINGS: dict[str, Any] = {}
 
 
 class Control(enum.Enum):
@@ -53,7 +61,7 @@ class Room(Entity):
     seated: int
     is_open: bool
     is_public: bool
-    """Whether anyone signed in may find it and come in; else nobody else knows of it."""
+    """Whether anyone signed in may find it and come in; else only who is in it knows of it."""
     opened_at: datetime
     closed_at: datetime | None = None
     lapses_at: datetime | None = None
@@ -67,6 +75,11 @@ class Room(Entity):
     """Counts the changes of what its host set; who comes and goes changes no revision."""
     version: int = 0
 
+    @property
+    def is_for_one(self) -> bool:
+        """Whether it is a desk: never anybody's but its host's."""
+        return self.capacity == 1
+
     def seat_one(self) -> "Room":
         """The room with one more person in it; `RoomIsFull` above the capacity."""
         if self.capacity is not None and self.seated >= self.capacity:
@@ -78,9 +91,20 @@ class Room(Entity):
         return self.but(is_open=False, closed_at=now, seated=0)
 
 
+@entity("seats", key=("room_id", "person_id"), index=["person_id"])
+class Seat(Entity):
+    """Somebody's place in a room. It outlives the closing: who was there may read the end."""
+
+    room_id: str
+    person_id: str
+    since: datetime
+    is_moderator: bool = False
+    version: int = 0
+
+
 @view
 class RoomView(Value):
-    """A room as anyone signed in may see it."""
+    """A room as whoever may know of it sees it."""
 
     id: Id
     name: str
@@ -94,11 +118,14 @@ class RoomView(Value):
     is_public: bool = True
     opened_at: datetime
     closed_at: datetime | None
+    avatar_url: str | None = None
+    settings: FreeForm = NO_SETTINGS
+    revision: int = 1
 
 
 def shown(room: Room) -> RoomView:
     """The view of a room."""
-    return view_of(RoomView, room)
+    return view_of(RoomView, room, settings=codec.loads(room.settings))
 
 
 def room_stream(room_id: str) -> str:
@@ -169,15 +196,12 @@ class RoomIsClosed(Refusal):
 
 def known_room(room_id: str, ctx: Context | QueryContext) -> Room:
     """The room, open or closed; `RoomNotFound`, also where the caller may not know of it."""
-    return _known(ctx.store.get(Room, room_id), ctx)
+    return _known(room_id, ctx.store.get(Room, room_id), ctx)
 
 
 def held_room(room_id: str, ctx: Context) -> Room:
     """The open room, locked until the unit of work ends; `RoomNotFound`, `RoomIsClosed`."""
-    room = _known(ctx.store.get(Room, room_id, hold=True), ctx)
-    if not room.is_open:
-        raise RoomIsClosed
-    return room
+    return open_only(_known(room_id, ctx.store.get(Room, room_id, hold=True), ctx))
 
 
 def the_room(room_id: str, ctx: Context) -> Room:
@@ -189,15 +213,44 @@ def the_room(room_id: str, ctx: Context) -> Room:
     return room
 
 
-def _known(room: Room | None, ctx: Context | QueryContext) -> Room:
-    if room is None or not may_know(room, ctx.actor):
+def open_only(room: Room) -> Room:
+    """The room, if it is open; else `RoomIsClosed`."""
+    if not room.is_open:
+        raise RoomIsClosed
+    return room
+
+
+def may_know(room: Room, ctx: Context | QueryContext) -> bool:
+    """Whether a room is there at all for the caller."""
+    seat = (room.id, ctx.actor.id)
+    return _is_plain_to(ctx.actor, room) or ctx.store.get(Seat, seat) is not None
+
+
+def _known(room_id: str, room: Room | None, ctx: Context | QueryContext) -> Room:
+    if room is not None and _is_plain_to(ctx.actor, room):
+        return room
+    # A seat is looked for where there is no room, too: what it costs to be refused tells nothing.
+    seat = ctx.store.get(Seat, (room_id, ctx.actor.id))
+    if room is None or seat is None:
         raise RoomNotFound
     return room
 
 
-def may_know(room: Room, actor: Actor) -> bool:
-    """Whether a room is there at all for this actor."""
+def _is_plain_to(actor: Actor, room: Room) -> bool:
+    """Whether somebody knows of a room, wherever they sit."""
     return room.is_public or actor.id == room.host_id or actor.may(Access.ADMIN)
+
+
+@knows("room")
+def who_is_no_stranger(room_id: str, ctx: Context) -> None:
+    """Nothing is settled, and nothing locked, in a room that the caller may not know of."""
+    # As it was a moment ago, and remembered by nobody: who goes on reads it anew under the lock.
+    room = ctx.store.get_many(Room, [room_id]).get(room_id)
+    if room is not None and _is_plain_to(ctx.actor, room):
+        return
+    seats = ctx.store.get_many(Seat, [(room_id, ctx.actor.id)])
+    if room is None or not seats:
+        raise RoomNotFound
 
 
 def lay_out(ask: "OpenRoom", ctx: Context, *, is_desk: bool = False) -> RoomView:
@@ -213,8 +266,10 @@ def lay_out(ask: "OpenRoom", ctx: Context, *, is_desk: bool = False) -> RoomView
             plan=ask.plan,
             seated=1,
             is_open=True,
-            is_public=not is_desk,
+            is_public=ask.is_public and not is_desk,
             opened_at=ctx.now,
+            avatar_url=ask.avatar_url,
+            settings=codec.dumps(ask.settings),
         )
     )
     ctx.emit(RoomOpened(room=shown(room)), to=told_on(room))
@@ -226,13 +281,20 @@ def lay_out(ask: "OpenRoom", ctx: Context, *, is_desk: bool = False) -> RoomView
 
 @command("rooms.open")
 class OpenRoom(Command[RoomView]):
-    """Open a room and sit down in it; who opens it is its host."""
+    """Open a room and sit down in it; who opens it is its host.
 
-    name: Annotated[str, Text(1, 80)]
-    description: Annotated[str, Text(0, 2000, lines=True)] = ""
-    capacity: Annotated[int, Whole(2, 1000)] | None = None
+    One that is not public is there only for who is in it: nobody else finds it, or joins it
+    without an invitation.
+    """
+
+    name: Name
+    description: Description = ""
+    capacity: Capacity | None = None
     control: Control = Control.HOST
     plan: Plan = Plan()
+    is_public: bool = True
+    avatar_url: Url | None = None
+    settings: FreeForm = NO_SETTINGS
 
 
 @handler
@@ -251,7 +313,7 @@ class CloseRoom(Command[RoomView]):
 @handler
 def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, and `NotAllowed` to whoever is neither host nor moderator."""
-    room = _known(ctx.store.get(Room, ask.room_id, hold=True), ctx)
+    room = _known(ask.room_id, ctx.store.get(Room, ask.room_id, hold=True), ctx)
     if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
         raise NotAllowed(needed="the room's host or a moderator")
     if not room.is_open:

@@ -4,15 +4,16 @@ from datetime import datetime
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
-from focusmate_core.entities import Entity, entity
 from focusmate_core.features.rooms import (
     Control,
     Room,
     RoomClosed,
+    RoomNotFound,
     RoomOpened,
     RoomView,
+    Seat,
     held_room,
-    may_know,
+    known_room,
     room_stream,
     shown,
 )
@@ -35,17 +36,6 @@ from focusmate_core.messages import (
 from focusmate_core.refusals import Kind, NotAllowed, NotSignedIn, Refusal, StreamNotFound, refusal
 
 # -- nouns ----------------------------------------------------------------------------------------
-
-
-@entity("seats", key=("room_id", "person_id"), index=["person_id"])
-class Seat(Entity):
-    """Somebody's place in a room. It outlives the closing: who was there may read the end."""
-
-    room_id: str
-    person_id: str
-    since: datetime
-    is_moderator: bool = False
-    version: int = 0
 
 
 @view
@@ -234,9 +224,10 @@ def only_who_sits_there(room_id: str, ctx: QueryContext) -> None:
     """A room's stream is for the people in it."""
     if not ctx.actor.id:
         raise NotSignedIn
-    room = ctx.store.get(Room, room_id)
-    if room is None or not may_know(room, ctx.actor):
-        raise StreamNotFound(stream=room_stream(room_id)[:100])
+    try:
+        room = known_room(room_id, ctx)
+    except RoomNotFound:
+        raise StreamNotFound(stream=room_stream(room_id)[:100]) from None
     check_seat(room, ctx)
 
 

@@ -322,6 +322,7 @@ def test_an_object_of_any_form_is_kept_as_it_is_with_its_keys_in_order(kept):
     cleaned = Loose(kept=kept).kept
     assert (cleaned, list(cleaned)) == (kept, sorted(kept))
     assert cleaned is not kept
+    assert hash(Loose(kept=kept)) == hash(Loose())
 
 
 @pytest.mark.parametrize(
