@@ -1,1 +1,43 @@
 """Bans: who may not come into a room any more."""
+
+from datetime import datetime
+
+from focusmate_core.context import Context, QueryContext
+from focusmate_core.entities import Entity, entity
+from focusmate_core.features.rooms import Room, RoomNotFound, may_know
+from focusmate_core.refusals import Kind, Refusal, refusal
+
+
+@entity("bans", key=("room_id", "person_id"))
+class Ban(Entity):
+    """Somebody may not come into a room, by whose word and why."""
+
+    room_id: str
+    person_id: str
+    by: str
+    at: datetime
+    reason: str
+    version: int = 0
+
+
+@refusal(
+    "rooms.banned",
+    "You are banned from this room; ask its host, or join another.",
+    kind=Kind.NOT_ALLOWED,
+)
+class BannedFromRoom(Refusal):
+    """Somebody who was banned from a room wants in."""
+
+
+def is_banned(room: Room, person_id: str, ctx: Context | QueryContext) -> bool:
+    """Whether somebody may not come into the room."""
+    return ctx.store.get(Ban, (room.id, person_id)) is not None
+
+
+def check_welcome(room: Room, ctx: Context) -> None:
+    """Refuse whoever is banned: `BannedFromRoom`, or `RoomNotFound` if they may not know of it."""
+    if not is_banned(room, ctx.actor.id, ctx):
+        return
+    if may_know(room, ctx):
+        raise BannedFromRoom
+    raise RoomNotFound

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
+from focusmate_core.features.bans import check_welcome
 from focusmate_core.features.rooms import (
     Control,
     Room,
@@ -61,11 +62,13 @@ class RoomJoined(Event):
 
 @event("rooms.left", ends_watching="person_id")
 class RoomLeft(Event):
-    """Somebody gave up the seat; `seated` counts the people in the room then."""
+    """Somebody gave up the seat, or was removed; `seated` counts the people in the room then."""
 
     room_id: str
     person_id: str
     seated: int
+    removed_by: str | None = None
+    """Who took the seat from them; None for who went on their own."""
 
 
 @event("rooms.taken_again")
@@ -160,15 +163,19 @@ class JoinRoom(Command[RoomView]):
 
 @handler
 def join_room(ask: JoinRoom, ctx: Context) -> RoomView:
-    """Refuses `RoomNotFound`, `RoomIsClosed`, `RoomIsFull`."""
+    """Refuses `RoomNotFound`, `RoomIsClosed`, `RoomIsFull`, `BannedFromRoom`."""
     return shown(take_seat(held_room(ask.room_id, ctx), ctx))
 
 
 def take_seat(room: Room, ctx: Context) -> Room:
-    """Have the caller sit down in an open room, or sit there again; `RoomIsFull`."""
+    """Have the caller sit down in an open room, or sit there again.
+
+    Every way into a room comes here. Refuses `RoomIsFull`, and who is banned.
+    """
     if ctx.store.get(Seat, (room.id, ctx.actor.id)) is not None:
         ctx.emit(SeatTakenAgain(room_id=room.id, person_id=ctx.actor.id), to=())
         return room
+    check_welcome(room, ctx)
     room = ctx.store.put(room.seat_one())
     _sit_down(room, ctx.actor.id, ctx)
     return room
