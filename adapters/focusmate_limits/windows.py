@@ -1,4 +1,4 @@
-"""Limits as moving windows in the memory of this process."""
+"""Limits as moving windows of the library limits, in the memory of this process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from datetime import timedelta
 from functools import cache
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
+from limits.storage import Storage
 from limits.strategies import MovingWindowRateLimiter
 
 from focusmate_core.ports.limits import Allowance, Rate
+from focusmate_limits.slots import SlotStorage
 
 _NOTHING = timedelta(0)
 
 
 class WindowLimits:
-    """`Limits` by the machine's clock; spans count in whole seconds, rounded up."""
+    """`Limits` by the machine's clock; spans count in whole seconds, rounded up.
 
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    Any storage of the library that knows moving windows will do; without one they are counted here.
+    """
+
+    def __init__(self, storage: Storage | None = None) -> None:
+        self._limiter = MovingWindowRateLimiter(SlotStorage() if storage is None else storage)
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
         """Count one more of this key under this limit; False, and not counted, above the rate."""
@@ -38,6 +42,12 @@ class WindowLimits:
         self._limiter.clear(_item(rate), limit, key)
 
 
+class _Item(RateLimitItemPerSecond):
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        """The library's own takes as long as all the rest of a take."""
+        return "{}/{}/{}/{}".format(self.amount, self.multiples, *identifiers)
+
+
 @cache
 def _item(rate: Rate) -> RateLimitItem:
-    return RateLimitItemPerSecond(rate.most, math.ceil(rate.per.total_seconds()))
+    return _Item(rate.most, math.ceil(rate.per.total_seconds()))

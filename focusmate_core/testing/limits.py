@@ -1,5 +1,6 @@
 """Limits in memory that go by a clock one is given."""
 
+import threading
 from collections import defaultdict
 from datetime import datetime, timedelta
 
@@ -14,14 +15,16 @@ class MemoryLimits:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._turn = threading.RLock()
         self._taken: defaultdict[tuple[str, str], list[datetime]] = defaultdict(list)
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
-        counted = self._counted(limit, rate, key)
-        if len(counted) >= rate.most:
-            return False
-        counted.append(self._clock.now())
-        return True
+        with self._turn:
+            counted = self._counted(limit, rate, key)
+            if len(counted) >= rate.most:
+                return False
+            counted.append(self._clock.now())
+            return True
 
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:
         counted = self._counted(limit, rate, key)
@@ -33,10 +36,11 @@ class MemoryLimits:
         self._taken.pop((limit, key), None)
 
     def _counted(self, limit: str, rate: Rate, key: str) -> list[datetime]:
-        taken = self._taken[limit, key]
-        since = self._clock.now() - rate.per
-        taken[:] = [at for at in taken if at > since]
-        return taken
+        with self._turn:
+            taken = self._taken[limit, key]
+            since = self._clock.now() - rate.per
+            taken[:] = [at for at in taken if at > since]
+            return taken
 
 
 class NoLimits:
