@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
 import attrs
 
-from focusmate_core import codec
+from focusmate_core import upkeep
 from focusmate_core.calls import Call, Outcome
-from focusmate_core.context import Context, Ports, Preparation, QueryContext
-from focusmate_core.deadlines import Deadline, after_fault
-from focusmate_core.finding import Between, Find
-from focusmate_core.idempotency import KEPT, Answer, check_key, fingerprint
+from focusmate_core.context import Ports, Preparation, QueryContext
+from focusmate_core.idempotency import Answer, check_key
 from focusmate_core.messages import (
     ANONYMOUS,
-    SYSTEM,
     Access,
     Actor,
     Message,
@@ -26,19 +23,17 @@ from focusmate_core.messages import (
 from focusmate_core.outbox import Envelope, Fresh
 from focusmate_core.ports.clock import Clock
 from focusmate_core.ports.ids import Ids
-from focusmate_core.ports.storage import Reader, Storage, Unit
+from focusmate_core.ports.storage import Reader, Storage
 from focusmate_core.refusals import (
-    BadInput,
     Conflict,
-    KeyReused,
     NotAllowed,
     NotSignedIn,
-    Refusal,
     Unavailable,
 )
 from focusmate_core.registry import Registry
 from focusmate_core.streams import Snapshot, Streams
-from focusmate_core.subscriptions import Place, Turns, park_late
+from focusmate_core.subscriptions import Place, Turns
+from focusmate_core.work import Work
 
 R = TypeVar("R")
 
@@ -78,8 +73,7 @@ class Engine:
         self.registry = Registry(features)
         self._authenticate = authenticate
         self._known_tokens: dict[str, Actor] = {}
-        self._latest = datetime.max.replace(tzinfo=UTC)
-        """Whoever comes earlier than this finds a clock that was set back, or may have been."""
+        self._work = Work(self.registry, clock, ids, self.ports)
         self._streams = Streams(storage, self.registry, clock, self.ports)
         storage.open(self.entities)
 
@@ -172,7 +166,7 @@ class Engine:
         now = self.clock.now()
         try:
             with self.storage.write() as unit:
-                outcomes = [self._guarded(call, unit, fresh) for call in calls]
+                outcomes = [self._work.guarded(call, unit, fresh) for call in calls]
                 if fresh:
                     unit.append(fresh)
         except Unavailable as away:
@@ -181,85 +175,8 @@ class Engine:
             if len(calls) > 1:
                 return [self._run_once([call])[0] for call in calls]
             return [Outcome.of(failed)]
-        if now >= self._latest or any(each.is_done for each in outcomes):
-            self._latest = now
+        self._work.note(now, outcomes)
         return outcomes
-
-    def _guarded(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
-        mark = len(fresh)
-        try:
-            with unit.savepoint():
-                return self._carry_out(call, unit, fresh)
-        except Unavailable:
-            raise
-        except Exception as failed:  # noqa: BLE001  it is the call's outcome
-            del fresh[mark:]
-            return Outcome.of(failed)
-
-    def _carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
-        ctx = self._context(call.actor, call.origin, unit, fresh, call.prepared)
-        if ctx.now < self._latest:
-            ctx.settle("clock", "")
-        if call.key is None:
-            return self._handle(call.message, ctx)
-        known = self._answered(call, ctx)
-        if known is not None:
-            return known
-        outcome = self._handle(call.message, ctx)
-        if outcome.refusal is None:
-            self._remember(call, ctx, outcome.answer)
-        return outcome
-
-    def _context(
-        self, actor: Actor, origin: Origin, unit: Unit, fresh: list[Fresh], prepared: Any = None
-    ) -> Context:
-        return Context(
-            actor=actor,
-            origin=origin,
-            now=self.clock.now(),
-            unit=unit,
-            fresh=fresh,
-            ids=self.ids,
-            ports=self.ports,
-            registry=self.registry,
-            prepared=prepared,
-        )
-
-    def _handle(self, message: Message[Any], ctx: Context) -> Outcome[Any]:
-        spec = message.spec
-        for kind, name in spec.touches:
-            ctx.touch(kind, getattr(message, name))
-        answer = self.registry.handlers[type(message)](message, ctx)
-        ctx.react()
-        if isinstance(answer, Refusal):
-            return Outcome(refusal=_declared(answer, spec.leaves, spec.wire))
-        return Outcome(answer=answer)
-
-    def _answered(self, call: Call[Any], ctx: Context) -> Outcome[Any] | None:
-        known = ctx.store.get(Answer, (call.actor.id, call.key))
-        if known is None or known.expires_at <= ctx.now:
-            return None
-        if known.fingerprint != fingerprint(call.message):
-            raise KeyReused
-        try:
-            answer = codec.value_of(codec.loads(known.answer), call.message.spec.answers)
-        except BadInput as changed:
-            msg = f"the answer of «{call.message.spec.wire}» is kept in a form of another version"
-            raise LookupError(msg) from changed
-        return Outcome(answer=answer)
-
-    def _remember(self, call: Call[Any], ctx: Context, answer: Any) -> None:
-        former = ctx.store.get(Answer, (call.actor.id, call.key))
-        ctx.store.put(
-            Answer(
-                caller=call.actor.id,
-                key=call.key or "",
-                fingerprint=fingerprint(call.message),
-                answer=codec.dumps(codec.plain(answer)),
-                expires_at=ctx.now + KEPT,
-                version=former.version if former else 0,
-            )
-        )
 
     # -- queries ----------------------------------------------------------------------------------
 
@@ -346,43 +263,7 @@ class Engine:
         Each takes effect once, however many workers call this. A refusal clears the deadline; a
         fault is tried again later and parked in the end. Raises `Unavailable`.
         """
-        fresh: list[Fresh] = []
-        with self.storage.write() as unit:
-            due = unit.claim(self.clock.now(), limit)
-            for deadline in due:
-                self._meet(deadline, unit, fresh)
-            if fresh:
-                unit.append(fresh)
-        return len(due)
-
-    def _meet(self, due: Deadline, unit: Unit, fresh: list[Fresh]) -> None:
-        mark, now = len(fresh), self.clock.now()
-        try:
-            with unit.savepoint():
-                # What was executed just before may have moved it, or taken it away.
-                for deadline in unit.claim(now, 1, due.key):
-                    unit.unschedule(deadline.key)
-                    call = Call(self._understood(deadline), SYSTEM, Origin("worker"))
-                    self._carry_out(call, unit, fresh)
-        except Unavailable:
-            raise
-        except Refusal as no:
-            del fresh[mark:]
-            if isinstance(no, Conflict):
-                unit.schedule(after_fault(due, repr(no), now))
-            else:
-                unit.unschedule(due.key)
-        except Exception as fault:  # noqa: BLE001  it is kept with the deadline, for an operator
-            del fresh[mark:]
-            unit.schedule(after_fault(due, repr(fault), now))
-
-    def _understood(self, deadline: Deadline) -> Message[Any]:
-        """The message of a deadline; LookupError, not a refusal, where nobody understands it."""
-        try:
-            return self.registry.decode_message(deadline.wire, deadline.version, deadline.data)
-        except Refusal as unknown:
-            msg = f"no loaded feature understands «{deadline.wire}»: {unknown}"
-            raise LookupError(msg) from unknown
+        return upkeep.run_due(self.storage, self._work, limit)
 
     def run_subscribers(self, limit: int = 100) -> int:
         """Let each subscriber hear what came since its place; how many events were heard.
@@ -400,24 +281,4 @@ class Engine:
 
         The outbox keeps `retention`; a subscriber that has not seen what goes is parked first.
         """
-        now = self.clock.now()
-        fresh: list[Fresh] = []
-        with self.storage.write() as unit:
-            ctx = self._context(SYSTEM, Origin("worker"), unit, fresh)
-            park_late(unit, self.registry.subscriptions, now - retention)
-            swept = unit.prune(now - retention, limit)
-            old = Find(Answer, where=(Between("expires_at", None, now),), limit=min(limit, 100))
-            for answer in unit.find(old).items:
-                swept += unit.delete(Answer, (answer.caller, answer.key))
-            for sweeper in self.registry.sweepers:
-                swept += sweeper(ctx, limit)
-            if fresh:
-                unit.append(fresh)
-        return swept
-
-
-def _declared(answer: Refusal, leaves: tuple[type[Refusal], ...], wire: str) -> Refusal:
-    if not isinstance(answer, leaves):
-        msg = f"«{wire}» returned {type(answer).__name__}: raise it, or declare leaves=[…]"
-        raise TypeError(msg)
-    return answer
+        return upkeep.sweep(self.storage, self._work, retention, limit)

@@ -51,13 +51,13 @@ def press():
 
 @pytest.fixture
 def make_engine(storage, clock, press):
-    def make(*more, storage=storage, **named):
+    def make(*more, storage=storage, ports=None, **named):
         return Engine(
             storage,
             clock=clock,
             ids=SequentialIds(),
             features=(sample, faulty, *more),
-            ports={Press: press, Die: Loaded()},
+            ports=ports or {Press: press, Die: Loaded()},
             **named,
         )
 

@@ -271,8 +271,7 @@ def test_a_handler_may_not_use_a_slow_port(engine):
 
 
 def test_a_port_that_is_not_wired_is_named(make_engine, press):
-    engine = make_engine()
-    engine.ports = {Press: press}
+    engine = make_engine(ports={Press: press})
     with pytest.raises(LookupError, match="no Die is wired"):
         engine.execute(Squeeze(text="lemon"))
     assert Die not in engine.ports
