@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from focusmate_core import codec
@@ -62,10 +63,14 @@ class QueryContext:
         self._ports = ports
         self._registry = registry
 
-    def contributions(self, to: str, key: str) -> dict[str, Any]:
+    def contributions(
+        self, to: str, key: str, only: Container[str] | None = None
+    ) -> dict[str, Any]:
         """What the features add to a whole (`@contributes`), each under its part's name."""
         parts = self._registry.contributions.get(to, {})
-        return {name: part(key, self) for name, part in parts.items()}
+        return {
+            name: part(key, self) for name, part in parts.items() if only is None or name in only
+        }
 
     def port(self, port: type[P]) -> P:
         """What is wired for a quick port."""
@@ -210,6 +215,17 @@ class Context:
         """Forget the deadline under this key, if there is one."""
         self._unit.unschedule(key)
 
+    def contributions(self, to: str, key: str) -> dict[str, Any]:
+        """What the features add to a whole (`@contributes`), each under its part's name."""
+        return {name: part(key, self) for name, part in self._contributors(to).items()}
+
+    def contributors(self, to: str) -> tuple[str, ...]:
+        """The names of the parts that the features add to a whole."""
+        return tuple(self._contributors(to))
+
+    def _contributors(self, to: str) -> Mapping[str, Callable[..., Any]]:
+        return self._registry.contributions.get(to, {})
+
     def touch(self, kind: str, key: str) -> None:
         """Bring one thing up to now for the actor, who is refused if they may not know of it."""
         may_know = self._registry.knowers.get(kind)
@@ -217,16 +233,23 @@ class Context:
             may_know(key, self)
         self.settle(kind, key)
 
-    def settle(self, kind: str, key: str) -> None:
-        """Bring one thing up to now: every step that is due, each at its own instant, in order."""
-        steps = self._registry.settlers.get(kind, ())
+    def settle(self, kind: str, *keys: str) -> None:
+        """Bring things up to now: every step that is due, each at its own instant, in order."""
+        steps = [
+            (key, n, each)
+            for key in keys
+            for n, each in enumerate(self._registry.settlers.get(kind, ()))
+        ]
         meanwhile = self.at
         while True:
-            due = [(at, n) for n, each in enumerate(steps) if (at := each.when(key, self))]
-            if not due or min(due)[0] > self.now:
+            due = [(at, key, n, each) for key, n, each in steps if (at := each.when(key, self))]
+            if not due:
                 break
-            self.at, first = min(due)
-            steps[first].step(key, self)
+            at, key, _, first = min(due, key=itemgetter(0, 1, 2))
+            if at > self.now:
+                break
+            self.at = at
+            first.step(key, self)
             self.react()
         self.at = meanwhile
 
