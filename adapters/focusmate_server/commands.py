@@ -1,8 +1,9 @@
-"""The command line: serve, migrate, do, watch."""
+"""The command line: serve, migrate, backup, do, watch."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -79,6 +80,22 @@ def migrate(**given: Any) -> None:
     logs.set_up(settings, "migrate")
     wiring.migrate(settings)
     click.echo(f"{settings.storage} is up to date")
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@settings_options("storage", "signing_key_file", "log_level", "log_format")
+def backup(file: Path, **given: Any) -> None:
+    """Copy the database to FILE and the signing key to FILE.key, also while a server runs.
+
+    What is there already is not overwritten.
+    """
+    from focusmate_server import backups, logs
+
+    settings = settings_of(given)
+    logs.set_up(settings, "backup")
+    for made in backups.back_up(settings, file):
+        click.echo(made)
 
 
 @commands.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 
 from focusmate_core import plugins
@@ -61,6 +62,18 @@ def migrate(settings: Settings) -> None:
     _engine(settings, loaded, cast("Storage", Migrating(storage)), {})
     storage.close()
     pen.release()
+
+
+def copy_storage(settings: Settings, path: Path) -> None:
+    """Copy all that is stored at one instant into an empty file; a server may go on meanwhile."""
+    storage = _storage(settings, load_plugins())
+    if not hasattr(storage, "copy"):
+        said = f"{type(storage).__name__} cannot be copied by this: use the database's own tools"
+        raise CannotStart(f"FOCUSMATE_STORAGE: {said}")
+    try:
+        storage.copy(path)
+    except (StorageError, Unavailable) as wrong:
+        raise CannotStart(f"FOCUSMATE_STORAGE: {settings.storage}: {wrong}") from None
 
 
 class Migrating:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection, Dialect
@@ -62,6 +63,10 @@ class Driver(Protocol):
 
     def migrating(self) -> AbstractContextManager[Connection]:
         """SQLAlchemy's connection in one exclusive transaction, to change the tables."""
+        ...
+
+    def copy(self, path: Path) -> None:
+        """All that is committed at one instant, into an empty file, while others write."""
         ...
 
     def bell(self) -> Bell: ...

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -169,6 +169,15 @@ class SqliteDriver:
 
     def _engine(self, connect: Callable[[], sqlite3.Connection]) -> Engine:
         return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    def copy(self, path: Path) -> None:
+        if not self._path.is_file():
+            raise BadUrl(f"there is no database {self._path}")
+        try:
+            with closing(self.connect()) as here, closing(sqlite3.connect(path)) as there:
+                here.backup(there)  # all pages in one step, so of one instant
+        except sqlite3.Error as cause:
+            fail(cause)
 
     def bell(self) -> SqliteBell:
         self._look_on()

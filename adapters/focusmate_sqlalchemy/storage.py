@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy.engine import Dialect, make_url
@@ -63,6 +64,13 @@ class SqlStorage:
         finally:
             if self._library is None:
                 self._driver.stop()
+
+    def copy(self, path: Path) -> None:
+        """All that is committed at one instant, into an empty file, while others write.
+
+        It needs not be open, and may be of another version. `BadUrl` where there is nothing yet.
+        """
+        self._driver.copy(path)
 
     def read(self) -> _Reading:
         return _Reading(self._driver, self._opened())
