@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
-from focusmate_core.fields import Pattern, Whole
+from focusmate_core.fields import Limit, Pattern, Text, Whole
 from focusmate_core.finding import Between, Find, Is, find_all
 from focusmate_core.messages import (
     Command,
     Query,
     Value,
     command,
+    contributes,
     handler,
     query,
     view,
@@ -124,6 +125,13 @@ def day_of(person_id: str, at: datetime, ctx: Context | QueryContext) -> LocalDa
     return local_day(at, zone, rule.day_start)
 
 
+def forget_days(person_id: str, ctx: Context, *, since: datetime | None = None) -> None:
+    """Forget how a person's days go, from an instant on or altogether."""
+    where = (Is("person_id", person_id), Between("since", since, None))
+    for rule in list(find_all(ctx.store, Find(DayRule, where=where, order=("since",)))):
+        ctx.store.delete(DayRule, (rule.person_id, rule.since))
+
+
 # -- requests -------------------------------------------------------------------------------------
 
 
@@ -156,10 +164,7 @@ def change_days(ask: ChangeDays, ctx: Context) -> DayRuleView:
 
 def _forget_rules_to_come(ctx: Context) -> None:
     """Where a clock was set back: what was said before must not come into force again."""
-    ahead = Between("since", ctx.now + timedelta.resolution, None)
-    where = (Is("person_id", ctx.actor.id), ahead)
-    for rule in list(find_all(ctx.store, Find(DayRule, where=where, order=("since",)))):
-        ctx.store.delete(DayRule, (rule.person_id, rule.since))
+    forget_days(ctx.actor.id, ctx, since=ctx.now + timedelta.resolution)
 
 
 @view
@@ -183,3 +188,45 @@ def which_day(_: WhichDay, ctx: QueryContext) -> Today:
     rule = rule_at(ctx.actor.id, ctx.now, ctx)
     today = day_of(ctx.actor.id, ctx.now, ctx)
     return view_of(Today, rule, today=today.day, offset=today.offset)
+
+
+@view
+class DayRuleSince(Value):
+    """How a person's days went from an instant until the next rule's."""
+
+    since: datetime
+    time_zone: str
+    day_start: int
+
+
+@view
+class DayRulePage(Value):
+    """One page of rules; `next_cursor` is None on the last."""
+
+    items: tuple[DayRuleSince, ...]
+    next_cursor: str | None
+
+
+@query("days.history")
+class DayHistory(Query[DayRulePage]):
+    """How one's days went, the latest first; before the first rule they were those of UTC."""
+
+    limit: Limit = 20
+    cursor: Annotated[str, Text(1, 500)] | None = None
+
+
+@handler
+def day_history(ask: DayHistory, ctx: QueryContext) -> DayRulePage:
+    """Refuses `BadInput` for a cursor of another list."""
+    where = (Is("person_id", ctx.actor.id),)
+    asked = Find(DayRule, where=where, order=("-since",), limit=ask.limit, after=ask.cursor)
+    page = ctx.store.find(asked)
+    items = tuple(view_of(DayRuleSince, each) for each in page.items)
+    return DayRulePage(items=items, next_cursor=page.next)
+
+
+@contributes("export", "days")
+def export_days(person_id: str, ctx: QueryContext) -> list[DayRuleSince]:
+    """How their days went, from the first on."""
+    asked = Find(DayRule, where=(Is("person_id", person_id),), order=("since",))
+    return [view_of(DayRuleSince, each) for each in find_all(ctx.store, asked)]

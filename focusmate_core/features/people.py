@@ -1,6 +1,7 @@
 """People: who somebody is to the others; how they prove it is another feature's matter."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
@@ -13,8 +14,10 @@ from focusmate_core.messages import (
     event,
     handler,
     query,
+    reacts,
     snapshot,
     view,
+    view_of,
     watches,
 )
 from focusmate_core.outbox import stream_of
@@ -22,10 +25,16 @@ from focusmate_core.refusals import Kind, NotSignedIn, Refusal, StreamNotFound, 
 
 # -- nouns ----------------------------------------------------------------------------------------
 
+DELETED = "deleted user"
+"""What stands for the names of somebody whose account has ended; no username has a space."""
 
-@entity("people", unique=["username_key"])
+
+@entity("people", unique=["username_key"], search=("username", "display_name"))
 class Person(Entity):
-    """Somebody with an account; `username_key` is the username as it is compared."""
+    """Somebody with an account; `username_key` is the username as it is compared.
+
+    When the account has ended the names are empty, and the key stays: nobody else can take it.
+    """
 
     id: str
     username: str
@@ -45,6 +54,14 @@ class Person(Entity):
 
 
 @view
+class Total(Value):
+    """A number of somebody's that everybody may see: a time, a count, or both."""
+
+    time: timedelta | None = None
+    count: int | None = None
+
+
+@view
 class PersonView(Value):
     """What anyone signed in may see of a person."""
 
@@ -52,16 +69,57 @@ class PersonView(Value):
     username: str
     display_name: str
     created_at: datetime
+    bio: str = ""
+    avatar_url: str | None = None
+    is_deleted: bool = False
+    """The account has ended; «deleted user» stands for the names."""
+
+
+@view
+class Profile(Value):
+    """A person's public profile, with the totals that they let everybody see, by name."""
+
+    id: Id
+    username: str
+    display_name: str
+    created_at: datetime
+    bio: str
+    avatar_url: str | None
+    is_deleted: bool
+    totals: dict[str, Total]
+
+
+@view
+class OwnView(Value):
+    """What a person has said of themselves, as their own stream tells it."""
+
+    id: Id
+    username: str
+    display_name: str
+    created_at: datetime
+    bio: str = ""
+    avatar_url: str | None = None
+    locale: str | None = None
+    shows: frozenset[str] = frozenset()
+    revision: int = 1
 
 
 def profile(person: Person) -> PersonView:
     """The public view of a person."""
-    return PersonView(
-        id=person.id,
-        username=person.username,
-        display_name=person.display_name,
-        created_at=person.created_at,
-    )
+    is_deleted = person.deleted_at is not None
+    names = dict.fromkeys(("username", "display_name"), DELETED) if is_deleted else {}
+    return view_of(PersonView, person, is_deleted=is_deleted, **names)
+
+
+NOTHING: dict[str, Any] = {
+    "username": "",
+    "display_name": "",
+    "bio": "",
+    "avatar_url": None,
+    "locale": None,
+    "shows": frozenset(),
+}
+"""What is left of what somebody said of themselves when the account has ended."""
 
 
 def username_key(username: str) -> str:
@@ -82,6 +140,13 @@ class PersonRegistered(Event):
     """Somebody has an account from now on."""
 
     person: PersonView
+
+
+@event("people.changed")
+class PersonChanged(Event):
+    """Somebody said something else of themselves."""
+
+    person: OwnView
 
 
 @event("people.leaving")
@@ -116,6 +181,13 @@ class PersonNotFound(Refusal):
 # -- for the features above -----------------------------------------------------------------------
 
 
+def living(person: Person | None) -> Person:
+    """The caller, who has an account; `NotSignedIn` where there is none or none any more."""
+    if person is None or person.deleted_at is not None:
+        raise NotSignedIn
+    return person
+
+
 def enter(ctx: Context, username: str, display_name: str) -> PersonView:
     """Add a person; `Conflict` if the username was taken in this very moment."""
     person = ctx.store.put(
@@ -132,37 +204,33 @@ def enter(ctx: Context, username: str, display_name: str) -> PersonView:
     return profile(person)
 
 
+@reacts(to=PersonDeleted)
+def forget_person(fact: PersonDeleted, ctx: Context) -> None:
+    """What remains is that there was somebody, and that the username stays theirs."""
+    person = ctx.store.get(Person, fact.person_id, hold=True)
+    if person is not None:
+        gone = person.but(**NOTHING, revision=person.revision + 1)
+        ctx.store.put(gone.but(roles=frozenset(), deleted_at=ctx.now))
+
+
 # -- requests -------------------------------------------------------------------------------------
 
 
-@query("people.me")
-class Me(Query[PersonView]):
-    """The caller's own profile."""
-
-
-@handler
-def me(_: Me, ctx: QueryContext) -> PersonView:
-    """Refuses `NotSignedIn` when the account behind the token is gone."""
-    person = ctx.store.get(Person, ctx.actor.id)
-    if person is None:
-        raise NotSignedIn
-    return profile(person)
-
-
-@query("people.by_id")
-class PersonById(Query[PersonView]):
-    """Anyone's public profile."""
+@query("people.by_id", lags=True)
+class PersonById(Query[Profile]):
+    """Anyone's public profile, with the totals that they let everybody see."""
 
     person_id: Id
 
 
 @handler
-def person_by_id(ask: PersonById, ctx: QueryContext) -> PersonView:
+def person_by_id(ask: PersonById, ctx: QueryContext) -> Profile:
     """Refuses `PersonNotFound`."""
     person = ctx.store.get(Person, ask.person_id)
     if person is None:
         raise PersonNotFound
-    return profile(person)
+    totals = ctx.contributions("profile", person.id, only=person.shows)
+    return view_of(Profile, profile(person), totals=totals)
 
 
 # -- the stream user:<id> -------------------------------------------------------------------------
@@ -176,13 +244,31 @@ def only_oneself(person_id: str, ctx: QueryContext) -> None:
 
 
 @snapshot("user", "person")
-def person_part(person_id: str, ctx: QueryContext) -> PersonView | None:
-    """The profile; None for a person whom only the embedder knows."""
+def person_part(person_id: str, ctx: QueryContext) -> OwnView | None:
+    """What they said of themselves; None for a person whom only the embedder knows."""
     person = ctx.store.get(Person, person_id)
-    return profile(person) if person else None
+    return view_of(OwnView, person) if person else None
 
 
 @applies(PersonRegistered, part="person")
-def person_registered(_: PersonView | None, fact: PersonRegistered, _at: datetime) -> PersonView:
+def person_registered(_: OwnView | None, fact: PersonRegistered, _at: datetime) -> OwnView:
     """The profile as registered."""
+    new = fact.person
+    return OwnView(
+        id=new.id,
+        username=new.username,
+        display_name=new.display_name,
+        created_at=new.created_at,
+    )
+
+
+@applies(PersonChanged, part="person")
+def person_changed(_: OwnView | None, fact: PersonChanged, _at: datetime) -> OwnView:
+    """As they say now."""
     return fact.person
+
+
+@applies(PersonDeleted, part="person")
+def person_deleted(person: OwnView | None, _: PersonDeleted, _at: datetime) -> OwnView | None:
+    """Nothing that they said is left."""
+    return person and person.but(**NOTHING, revision=person.revision + 1)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from focusmate_core import BadInput, Call, Refusal, codec
 from focusmate_core.features.credentials import Credential, Refresh, Register, SignIn, SignOut
-from focusmate_core.features.people import Me, Person
+from focusmate_core.features.people import Person
+from focusmate_core.features.profiles import Me
 from focusmate_core.fields import Email
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features import BUNDLED
+from focusmate_core.features.people import Person
 from focusmate_core.features.rooms import Room
 from focusmate_core.features.seats import Seat
 from focusmate_core.features.timer_machine import Timer
@@ -231,6 +232,32 @@ def test_rooms_and_timers_of_the_first_revision_go_on(path, driver):
     assert (running.run, running.began_at, running.since) == (1, began, began)
     assert (paused.run, paused.began_at, paused.since) == (1, datetime.fromtimestamp(1, UTC), None)
     assert (idle.run, idle.began_at, idle.since) == (0, None, None)
+    storage.close()
+
+
+def test_people_of_the_second_revision_are_found_by_their_names(path, driver):
+    with driver.migrating() as connection:
+        command.upgrade(migrating.configured(connection), "0002")
+    driver.stop()
+    sql(
+        path,
+        "INSERT INTO people VALUES ('1', 'Ada', 'ada', 'Ada Lovelace', '[]', 1000000, 1)",
+        "INSERT INTO people VALUES ('2', 'bob', 'bob', '공부방', '[\"admin\"]', 1000000, 3)",
+    )
+    storage_on(path).migrate(bundled())
+    storage = opened(path, *bundled())
+    ada, bob = (kept(storage, Person, name) for name in "12")
+    assert (ada.bio, ada.avatar_url, ada.shows, ada.revision) == ("", None, frozenset(), 1)
+    assert (ada.locale, ada.deleted_at, bob.roles, bob.version) == (None, None, {"admin"}, 3)
+    with storage.read() as reader:
+        found = {
+            words: [person.id for person in reader.find(Find(Person, words=words)).items]
+            for words in ("ada", "love", "공부", "bob", "admin")
+        }
+    assert found == {"ada": ["1"], "love": ["1"], "공부": ["2"], "bob": ["2"], "admin": []}
+    keep(storage, ada.but(display_name="Countess"))
+    with storage.read() as reader:
+        assert reader.find(Find(Person, words="lovelace")).items == ()
     storage.close()
 
 

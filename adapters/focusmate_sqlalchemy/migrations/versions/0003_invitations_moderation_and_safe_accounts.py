@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from focusmate_core.finding import tokens
+
 revision = "0003"
 down_revision = "0002"
 
@@ -26,6 +28,28 @@ def _change_people() -> None:
         batch_op.add_column(_filled("revision", sa.BigInteger(), "1"), insert_after="shows")
         batch_op.add_column(_empty("deleted_at", sa.BigInteger()), insert_after="revision")
     _forget_defaults("people", "bio", "shows", "revision")
+    words = op.create_table(
+        "people_words",
+        sa.Column("token", TEXT, nullable=False),
+        sa.Column("of_id", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("token", "of_id"),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("people_words", schema=None) as batch_op:
+        batch_op.create_index("ix_people_words", ["of_id", "token"], unique=True)
+    _find_words(words)
+
+
+def _find_words(words: sa.Table) -> None:
+    """People who are there already are found by their names, too."""
+    known = op.get_bind().execute(sa.text("SELECT id, username, display_name FROM people"))
+    for some in known.yield_per(1000).partitions():
+        rows = [
+            {"token": token, "of_id": person_id}
+            for person_id, *names in some
+            for token in sorted(set(tokens("\n".join(names))))
+        ]
+        op.bulk_insert(words, rows)
 
 
 def _change_rooms() -> None:
