@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import httpx
 import pytest
 
 from focusmate_core import hookspecs
 from focusmate_server import settings
-from tests.server.running import Running
+from tests.server.running import Person, Running, environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -206,6 +208,61 @@ def test_every_setting_that_a_page_names_exists():
     for name, path in PAGES.items():
         named = set(re.findall(rf"\b{settings.PREFIX}[A-Z_]+\b", path.read_text(encoding="utf-8")))
         assert named <= known | {settings.CONFIG, *settings.OTHERS}, name
+
+
+OPERATIONS = ROOT / "docs/operations.md"
+
+
+def default_of(name: str) -> str | None:
+    """A setting's default as its row has it; None where the row says it in words."""
+    default = settings.NAMES[name].default
+    return {None: None, (): "none"}.get(default, str(default).lower())
+
+
+@pytest.mark.parametrize("name", settings.NAMES)
+def test_every_setting_is_told_with_its_default(name):
+    rows = re.findall(rf"^\| `{name}` \| (.+?) \| (.+) \|$", OPERATIONS.read_text(), re.MULTILINE)
+    assert len(rows) == 1
+    assert rows[0][0].strip("`").lower() == default_of(name) or default_of(name) is None
+
+
+def shell_of(name: str, heading: str = "") -> str:
+    """What a page, or the part under a heading, has one type into a shell, but for fragments."""
+    page = PAGES[name].read_text(encoding="utf-8")
+    part = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] if heading else page
+    found = [block for block in blocks_of(part) if block.language == "sh"]
+    return "".join(block.text for block in found if "fragment" not in block.words)
+
+
+def type_in(script: str, folder: Path, within: int = 60) -> str:
+    """What a shell prints of a script, in which `focusmate` is the one that is tested."""
+    (folder / "bin").mkdir()
+    program = folder / "bin/focusmate"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m focusmate_server "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eu"],
+        input=script,
+        cwd=folder,
+        env=environment(PATH=path),
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_backup_made_and_restored_as_the_page_says_is_a_server_s_again(tmp_path):
+    with Running(tmp_path) as server, Person(server.http, "ada") as ada:
+        room = ada.do("rooms.open", name="Library")
+        type_in(shell_of("docs/operations.md", "Backup"), tmp_path)
+    with Running(tmp_path / "restored") as server:
+        headers = {"Authorization": f"Bearer {ada.token}"}
+        found = httpx.get(f"{server.http}/v1/rooms/{room['id']}", headers=headers)
+        assert found.json()["name"] == "Library"
 
 
 def test_no_page_says_where_it_was_written():
