@@ -225,8 +225,8 @@ def day_history(ask: DayHistory, ctx: QueryContext) -> DayRulePage:
     return DayRulePage(items=items, next_cursor=page.next)
 
 
-@contributes("export", "days")
-def export_days(person_id: str, ctx: QueryContext) -> list[DayRuleSince]:
+@contributes("export", "zones")
+def export_zones(person_id: str, ctx: QueryContext) -> list[DayRuleSince]:
     """How their days went, from the first on."""
     asked = Find(DayRule, where=(Is("person_id", person_id),), order=("since",))
     return [view_of(DayRuleSince, each) for each in find_all(ctx.store, asked)]

@@ -47,7 +47,11 @@ class Control(enum.Enum):
     EVERYONE = "everyone"
 
 
-@entity("rooms", index=[("is_open", "is_public", "opened_at")], search=("name", "description"))
+@entity(
+    "rooms",
+    index=[("is_open", "is_public", "opened_at"), "host_id"],
+    search=("name", "description"),
+)
 class Room(Entity):
     """A place to focus together; `seated` people have a seat in it now."""
 
@@ -134,11 +138,11 @@ def room_stream(room_id: str) -> str:
 
 
 PUBLIC = stream_of("public")
-"""The stream of what happens to public rooms: opened and closed, never joins."""
+"""The stream of what happens to public rooms: opened, changed and closed, never joins."""
 
 
 def told_on(room: Room) -> tuple[str, ...]:
-    """The streams that hear of a room's beginning and end."""
+    """The streams that hear of a room's beginning and end, and of what its host changes."""
     return (room_stream(room.id), PUBLIC) if room.is_public else (room_stream(room.id),)
 
 
@@ -316,11 +320,14 @@ def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
     room = _known(ask.room_id, ctx.store.get(Room, ask.room_id, hold=True), ctx)
     if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
         raise NotAllowed(needed="the room's host or a moderator")
-    if not room.is_open:
-        return shown(room)
+    return shown(closed(room, ctx) if room.is_open else room)
+
+
+def closed(room: Room, ctx: Context) -> Room:
+    """Close an open room."""
     room = ctx.store.put(room.close(ctx.now))
     ctx.emit(RoomClosed(room_id=room.id), to=told_on(room))
-    return shown(room)
+    return room
 
 
 # -- look -----------------------------------------------------------------------------------------

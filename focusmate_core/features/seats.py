@@ -5,6 +5,7 @@ from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.features.bans import check_welcome
+from focusmate_core.features.people import PersonLeaving
 from focusmate_core.features.rooms import (
     Control,
     Room,
@@ -13,21 +14,25 @@ from focusmate_core.features.rooms import (
     RoomOpened,
     RoomView,
     Seat,
+    closed,
     held_room,
     known_room,
     room_stream,
     shown,
+    the_room,
 )
-from focusmate_core.fields import Id, Text
+from focusmate_core.fields import Id, Limit, Text
 from focusmate_core.finding import Find, Is, find_all
 from focusmate_core.messages import (
     Command,
     Event,
+    Query,
     Value,
     applies,
     command,
     event,
     handler,
+    query,
     reacts,
     snapshot,
     view,
@@ -71,6 +76,15 @@ class RoomLeft(Event):
     """Who took the seat from them; None for who went on their own."""
 
 
+@event("rooms.removed")
+class RemovedFromRoom(Event):
+    """Whom the seat was taken from is told so; `is_banned`: they may not come back."""
+
+    room_id: str
+    by: str
+    is_banned: bool
+
+
 @event("rooms.taken_again")
 class SeatTakenAgain(Event):
     """Somebody joined who has a seat there; told to nobody, for features that care to react."""
@@ -102,7 +116,7 @@ class NotInRoom(Refusal):
     kind=Kind.IMPOSSIBLE,
 )
 class PersonNotInRoom(Refusal):
-    """Only who has a seat can be made a moderator."""
+    """Only who has a seat can be made a moderator, or the host."""
 
 
 # -- for the features above -----------------------------------------------------------------------
@@ -181,6 +195,16 @@ def take_seat(room: Room, ctx: Context) -> Room:
     return room
 
 
+def give_back(room: Room, person_id: str, ctx: Context, *, removed_by: str | None = None) -> Room:
+    """Have somebody's seat be free again; one who has none is not in it already."""
+    if not ctx.store.delete(Seat, (room.id, person_id)):
+        return room
+    room = ctx.store.put(room.but(seated=room.seated - 1))
+    left = RoomLeft(room_id=room.id, person_id=person_id, seated=room.seated, removed_by=removed_by)
+    ctx.emit(left, to=room_stream(room.id))
+    return room
+
+
 @command("rooms.leave", touches={"room": "room_id"})
 class LeaveRoom(Command[RoomView]):
     """Give up one's seat; leaving twice is leaving once. A host who leaves remains the host."""
@@ -191,13 +215,21 @@ class LeaveRoom(Command[RoomView]):
 @handler
 def leave_room(ask: LeaveRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, `RoomIsClosed`."""
-    room = held_room(ask.room_id, ctx)
-    if not ctx.store.delete(Seat, (room.id, ctx.actor.id)):
-        return shown(room)
-    room = ctx.store.put(room.but(seated=room.seated - 1))
-    left = RoomLeft(room_id=room.id, person_id=ctx.actor.id, seated=room.seated)
-    ctx.emit(left, to=room_stream(room.id))
-    return shown(room)
+    return shown(give_back(held_room(ask.room_id, ctx), ctx.actor.id, ctx))
+
+
+@reacts(to=PersonLeaving)
+def leave_for_good(fact: PersonLeaving, ctx: Context) -> None:
+    """Whose account ends leaves every room, and closes those they host."""
+    seats = find_all(ctx.store, Find(Seat, where=(Is("person_id", fact.person_id),)))
+    hosted = find_all(ctx.store, Find(Room, where=(Is("host_id", fact.person_id),)))
+    for room_id in sorted({seat.room_id for seat in seats} | {room.id for room in hosted}):
+        ctx.settle("room", room_id)
+        room = the_room(room_id, ctx)
+        if room.is_open:
+            room = give_back(room, fact.person_id, ctx)
+        if room.is_open and room.host_id == fact.person_id:
+            closed(room, ctx)
 
 
 @command("rooms.appoint", touches={"room": "room_id"})
@@ -217,10 +249,50 @@ def appoint_moderator(ask: AppointModerator, ctx: Context) -> SeatView:
     seat = ctx.store.get(Seat, (room.id, ask.person_id), hold=True)
     if seat is None:
         raise PersonNotInRoom
-    if seat.is_moderator is not ask.is_moderator:
-        seat = ctx.store.put(seat.but(is_moderator=ask.is_moderator))
-        ctx.emit(view_of(ModeratorAppointed, ask), to=room_stream(room.id))
-    return view_of(SeatView, seat)
+    return view_of(SeatView, appointed(seat, ctx, is_moderator=ask.is_moderator))
+
+
+def appointed(seat: Seat, ctx: Context, *, is_moderator: bool) -> Seat:
+    """A seat whose owner is a moderator from now on, or no longer."""
+    if seat.is_moderator is is_moderator:
+        return seat
+    seat = ctx.store.put(seat.but(is_moderator=is_moderator))
+    ctx.emit(view_of(ModeratorAppointed, seat), to=room_stream(seat.room_id))
+    return seat
+
+
+# -- look -----------------------------------------------------------------------------------------
+
+
+@view
+class Members(Value):
+    """Who has a seat in a room, by id; `next_cursor` is None on the last page."""
+
+    items: tuple[SeatView, ...]
+    next_cursor: str | None
+
+
+@query("rooms.members")
+class RoomMembers(Query[Members]):
+    """Who has a seat in a room, for those who are in it; nobody once it is closed."""
+
+    room_id: Id
+    limit: Limit = 20
+    cursor: Annotated[str, Text(1, 500)] | None = None
+
+
+@handler
+def room_members(ask: RoomMembers, ctx: QueryContext) -> Members:
+    """Refuses `RoomNotFound`, `NotInRoom`, `BadInput` for a cursor of another list."""
+    room = known_room(ask.room_id, ctx)
+    check_member(room, ctx)
+    if not room.is_open:
+        return Members(items=(), next_cursor=None)
+    asked = Find(Seat, where=(Is("room_id", room.id),), limit=ask.limit, after=ask.cursor)
+    page = ctx.store.find(asked)
+    return Members(
+        items=tuple(view_of(SeatView, seat) for seat in page.items), next_cursor=page.next
+    )
 
 
 # -- the stream room:<id> -------------------------------------------------------------------------

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
+from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.credit import HALF_A_SECOND, Account, part_text, span_text
+from focusmate_core.features.people import PersonDeleted
 from focusmate_core.features.plans import TimerKind
 from focusmate_core.features.timer import Ending
 from focusmate_core.fields import Id, Whole
-from focusmate_core.messages import Event, Value, event, view, view_of
+from focusmate_core.finding import Find, Is, find_all
+from focusmate_core.messages import Event, Value, contributes, event, reacts, view, view_of
 
 # -- nouns ----------------------------------------------------------------------------------------
 
@@ -170,3 +173,29 @@ class SessionCredited(Event):
     session: SessionView
     added: timedelta
     """By how much the credit grew; below zero where it shrank."""
+
+
+# -- what is exported, and erased -----------------------------------------------------------------
+
+
+@contributes("export", "sessions")
+def export_sessions(person_id: str, ctx: QueryContext) -> list[SessionView]:
+    """All sessions of theirs, in order."""
+    asked = Find(Session, where=(Is("person_id", person_id),), order=("started_at",))
+    return [told(each) for each in find_all(ctx.store, asked)]
+
+
+@contributes("rooms", "sessions")
+def rooms_of_sessions(person_id: str, ctx: Context | QueryContext) -> frozenset[str]:
+    """Where a phase goes on of which they have a part, whether or not they are there still."""
+    where = (Is("person_id", person_id), Is("status", SessionStatus.ACTIVE))
+    found = find_all(ctx.store, Find(Session, where=where, order=("started_at",)))
+    return frozenset(each.work.room_id for each in found if each.work)
+
+
+@reacts(to=PersonDeleted)
+def forget_sessions(fact: PersonDeleted, ctx: Context) -> None:
+    """Nothing is left of what they did."""
+    asked = Find(Session, where=(Is("person_id", fact.person_id),), order=("started_at",))
+    for session in list(find_all(ctx.store, asked)):
+        ctx.store.delete(Session, session.id)

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.credit import ZERO
-from focusmate_core.features.days import day_after
+from focusmate_core.features.days import day_after, day_of
+from focusmate_core.features.people import PersonDeleted, Total
 from focusmate_core.features.records import SessionRecorded, SessionRemoved
 from focusmate_core.features.sessions import Session, SessionCredited
 from focusmate_core.fields import Day
@@ -15,6 +16,7 @@ from focusmate_core.messages import (
     Query,
     Value,
     command,
+    contributes,
     handler,
     query,
     reacts,
@@ -139,6 +141,35 @@ def days_of(ask: DaysOf, ctx: QueryContext) -> DaysView:
         sessions=sum(each.sessions for each in found),
         recorded=sum((each.recorded for each in found), ZERO),
     )
+
+
+# -- what others may see, what is exported, and erased --------------------------------------------
+
+
+@contributes("profile", "focused")
+def focused(person_id: str, ctx: QueryContext) -> Total:
+    """What was credited in their last 366 days, by hand not counted: no profile costs more."""
+    today = day_of(person_id, ctx.now, ctx).day
+    first = date.fromisoformat(today) - timedelta(days=LONGEST_RANGE - 1)
+    days = Between("day", first.isoformat(), day_after(today))
+    asked = Find(DayTotal, where=(Is("person_id", person_id), days), limit=LONGEST_RANGE)
+    found = ctx.store.find(asked).items
+    time = sum((each.focused for each in found), ZERO)
+    return Total(time=time, count=sum(each.sessions for each in found))
+
+
+@contributes("export", "days")
+def export_days(person_id: str, ctx: QueryContext) -> list[DayView]:
+    """All their days, in order."""
+    found = find_all(ctx.store, Find(DayTotal, where=(Is("person_id", person_id),)))
+    return [view_of(DayView, each) for each in found]
+
+
+@reacts(to=PersonDeleted)
+def forget_days(fact: PersonDeleted, ctx: Context) -> None:
+    """Nothing is left of what their days came to."""
+    for day in list(find_all(ctx.store, Find(DayTotal, where=(Is("person_id", fact.person_id),)))):
+        ctx.store.delete(DayTotal, (day.person_id, day.day))
 
 
 # -- recount --------------------------------------------------------------------------------------
