@@ -253,6 +253,11 @@ class Context:
             self.react()
         self.at = meanwhile
 
+    def due(self, kind: str, key: str) -> datetime | None:
+        """When the first step is due that brings one thing up to date; None while there is none."""
+        steps = self._registry.settlers.get(kind, ())
+        return min((at for each in steps if (at := each.when(key, self))), default=None)
+
     def react(self) -> None:
         """Run the reactions to what was emitted, and to what they emit in turn."""
         meanwhile = self.at

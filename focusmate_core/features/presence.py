@@ -181,6 +181,18 @@ def present(person_id: str, ctx: Context) -> Presence | None:
     return ctx.store.get(Presence, person_id, hold=True)
 
 
+def due_where_they_are(person_id: str, ctx: Context) -> datetime | None:
+    """When something is due next in the room where somebody is."""
+    here = ctx.store.get(Presence, person_id, hold=True)
+    return ctx.due("room", here.room_id) if here else None
+
+
+@settles("person", when=due_where_they_are)
+def bring_up_where_they_are(person_id: str, ctx: Context) -> None:
+    """What happened there stands on their stream before what they are told next."""
+    present(person_id, ctx)
+
+
 def attended_until(room_id: str, ctx: Context | QueryContext) -> datetime:
     """Until when somebody counts as there without any further sign of life; NEVER for nobody."""
     last = [first_of(room_id, status, ctx, order="-until") for status in Status]
