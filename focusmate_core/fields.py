@@ -318,6 +318,12 @@ Username = Annotated[
     str, Pattern(r"[A-Za-z0-9_-]{3,30}", "3 to 30 letters, digits, «_» or «-»", 30)
 ]
 Url = Annotated[str, Pattern(URL, "a web address, such as https://example.org/a.png", 500)]
+UrlOrNone = Annotated[
+    str,
+    Pattern(
+        f"({URL})?", "a web address, such as https://example.org/a.png, or empty for none", 500
+    ),
+]
 Password = Annotated[str, Secret(8, 128)]
 Token = Annotated[str, Secret(1, 4096)]
 Limit = Annotated[int, Whole(1, 100)]

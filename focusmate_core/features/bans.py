@@ -5,10 +5,11 @@ from datetime import datetime
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.rooms import Room, RoomNotFound, may_know
+from focusmate_core.messages import Event, event
 from focusmate_core.refusals import Kind, Refusal, refusal
 
 
-@entity("bans", key=("room_id", "person_id"))
+@entity("bans", key=("room_id", "person_id"), index=["person_id"])
 class Ban(Entity):
     """Somebody may not come into a room, by whose word and why."""
 
@@ -18,6 +19,14 @@ class Ban(Entity):
     at: datetime
     reason: str
     version: int = 0
+
+
+@event("rooms.person_banned")
+class PersonBanned(Event):
+    """Somebody may not come into a room from now on; told to nobody, for reactions alone."""
+
+    room_id: str
+    person_id: str
 
 
 @refusal(

@@ -84,9 +84,14 @@ class Room(Entity):
         """Whether it is a desk: never anybody's but its host's."""
         return self.capacity == 1
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all its seats are taken."""
+        return self.capacity is not None and self.seated >= self.capacity
+
     def seat_one(self) -> "Room":
         """The room with one more person in it; `RoomIsFull` above the capacity."""
-        if self.capacity is not None and self.seated >= self.capacity:
+        if self.capacity is not None and self.is_full:
             raise RoomIsFull(capacity=self.capacity)
         return self.but(seated=self.seated + 1)
 

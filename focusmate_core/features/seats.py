@@ -5,7 +5,6 @@ from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.features.bans import check_welcome
-from focusmate_core.features.people import PersonLeaving
 from focusmate_core.features.rooms import (
     Control,
     Room,
@@ -14,12 +13,10 @@ from focusmate_core.features.rooms import (
     RoomOpened,
     RoomView,
     Seat,
-    closed,
     held_room,
     known_room,
     room_stream,
     shown,
-    the_room,
 )
 from focusmate_core.fields import Id, Limit, Text
 from focusmate_core.finding import Find, Is, find_all
@@ -216,20 +213,6 @@ class LeaveRoom(Command[RoomView]):
 def leave_room(ask: LeaveRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, `RoomIsClosed`."""
     return shown(give_back(held_room(ask.room_id, ctx), ctx.actor.id, ctx))
-
-
-@reacts(to=PersonLeaving)
-def leave_for_good(fact: PersonLeaving, ctx: Context) -> None:
-    """Whose account ends leaves every room, and closes those they host."""
-    seats = find_all(ctx.store, Find(Seat, where=(Is("person_id", fact.person_id),)))
-    hosted = find_all(ctx.store, Find(Room, where=(Is("host_id", fact.person_id),)))
-    for room_id in sorted({seat.room_id for seat in seats} | {room.id for room in hosted}):
-        ctx.settle("room", room_id)
-        room = the_room(room_id, ctx)
-        if room.is_open:
-            room = give_back(room, fact.person_id, ctx)
-        if room.is_open and room.host_id == fact.person_id:
-            closed(room, ctx)
 
 
 @command("rooms.appoint", touches={"room": "room_id"})

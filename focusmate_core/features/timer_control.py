@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from focusmate_core.context import Context
 from focusmate_core.features.plans import Phase, Plan
 from focusmate_core.features.presence import attended_until
-from focusmate_core.features.rooms import Room, held_room, room_stream
+from focusmate_core.features.room_changes import RoomReplanned, keep_change
+from focusmate_core.features.rooms import Room, held_room, room_stream, the_room
 from focusmate_core.features.seats import check_control, check_host
 from focusmate_core.features.timer import (
     Ending,
@@ -24,7 +25,7 @@ from focusmate_core.features.timer import (
 )
 from focusmate_core.features.timer_machine import State, Timer, TimerView, seen
 from focusmate_core.fields import Id, minutes
-from focusmate_core.messages import Command, command, handler, view_of
+from focusmate_core.messages import Command, command, handler, reacts, view_of
 
 
 def _controlled(room_id: str, ctx: Context) -> tuple[Room, Timer]:
@@ -170,12 +171,20 @@ def change_plan(ask: ChangePlan, ctx: Context) -> TimerView:
     """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`."""
     room = held_room(ask.room_id, ctx)
     check_host(room, ctx)
-    timer = kept_timer(room, ctx)
     if ask.plan == room.plan:
-        return seen(timer, ctx.now)
-    room = ctx.store.put(room.but(plan=ask.plan))
-    after = timer.but()
+        return seen(kept_timer(room, ctx), ctx.now)
+    return _keep_to_plan(keep_change(room, room.but(plan=ask.plan), ctx), ctx)
+
+
+@reacts(to=RoomReplanned)
+def change_plan_with_the_room(fact: RoomReplanned, ctx: Context) -> None:
+    """The plan may be changed with whatever else the host changes of a room."""
+    _keep_to_plan(the_room(fact.room_id, ctx), ctx)
+
+
+def _keep_to_plan(room: Room, ctx: Context) -> TimerView:
+    after = timer = kept_timer(room, ctx)
     if timer.state is State.IDLE:
-        phase = timer.phase if ask.plan.kind is timer.kind else Phase.WORK
-        after = timer.laid_out(ask.plan, phase).but(ended_at=timer.ended_at)
-    return _become((room, timer), after, PlanChanged, ctx, plan=ask.plan)
+        phase = timer.phase if room.plan.kind is timer.kind else Phase.WORK
+        after = timer.laid_out(room.plan, phase).but(ended_at=timer.ended_at)
+    return _become((room, timer), after.but(), PlanChanged, ctx, plan=room.plan)

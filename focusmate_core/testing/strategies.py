@@ -131,7 +131,8 @@ def _wrong_text(rule: Text) -> list[Any]:
 
 
 def _wrong_pattern(rule: Pattern) -> list[Any]:
-    return [7, True, "", "a" * (rule.longest + 1), "no such\n", "\ud800", "\ud800@example.org"]
+    wrong = [7, True, "", "a" * (rule.longest + 1), "no such\n", "\ud800", "\ud800@example.org"]
+    return [each for each in wrong if not _takes(rule)(each)]
 
 
 def _wrong_secret(rule: Secret) -> list[Any]:
