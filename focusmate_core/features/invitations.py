@@ -59,7 +59,11 @@ class InvitationState(enum.Enum):
     "invitations",
     key=("room_id", "person_id"),
     unique=["id"],
-    index=[("room_id", "state", "over_at"), ("person_id", "state", "over_at"), "over_at"],
+    index=[
+        ("room_id", "state", "over_at", "person_id"),
+        ("person_id", "state", "over_at", "room_id"),
+        "over_at",
+    ],
 )
 class Invitation(Entity):
     """Somebody's invitation to a room; the next one takes the place of one that has ended."""

@@ -9,6 +9,8 @@ import pytest
 
 from focusmate_core import ANONYMOUS, SYSTEM, Actor
 from focusmate_core.features import BUNDLED, rooms, seats
+from focusmate_core.features.inviting import InvitePerson
+from focusmate_core.features.links import OpenLink
 from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.features.records import RecordSession, ScheduleSession
 from focusmate_core.features.timer_control import PauseTimer, StartTimer
@@ -36,6 +38,9 @@ HOSTS_TIMER = ("rooms.not_in_it", "not_allowed", "not_allowed", "ok", *("rooms.n
 MEMBERS = (*NOBODYS, "rooms.not_in_it", "ok", "ok", "ok", *("rooms.not_in_it",) * 3)
 HOSTS = (*NOBODYS, *("not_allowed",) * 3, "ok", *("not_allowed",) * 3)
 THE_LIBRARYS = ("not_allowed",) * 7 + ("ok",)
+INVITERS = (*NOBODYS, *("not_allowed",) * 2, "ok", "ok", *("not_allowed",) * 3)
+# An invitation to the stranger, by the host.
+THE_INVITED = (*NOBODYS, "ok", *("invitations.not_found",) * 6)
 # A session of the member's.
 ONES_OWN = (*NOBODYS, "sessions.not_found", "ok", *("sessions.not_found",) * 5)
 
@@ -65,6 +70,17 @@ TABLE: dict[str, tuple[str, ...]] = {
     "presence.service_returned": THE_LIBRARYS,
     "presence.end_lapsed": THE_LIBRARYS,
     "desks.open": SIGNED_IN,
+    "invitations.invite": INVITERS,
+    "invitations.of_room": INVITERS,
+    "invitations.revoke": (*INVITERS[:5], *("invitations.not_found",) * 3),
+    "invitations.mine": SIGNED_IN,
+    "invitations.accept": THE_INVITED,
+    "invitations.decline": THE_INVITED,
+    "links.open": INVITERS,
+    "links.of_room": INVITERS,
+    "links.revoke": INVITERS,
+    "links.preview": SIGNED_IN,
+    "links.join": SIGNED_IN,
     "days.change": SIGNED_IN,
     "days.today": SIGNED_IN,
     "days.history": SIGNED_IN,
@@ -126,6 +142,7 @@ class Scene:
             "an admin": Actor(id=self.person("root").id, roles=frozenset({"admin"})),
             "the library": SYSTEM,
         }
+        self.invitation, self.link = self.ways_in(wire)
 
     def take_seats(self):
         """Two join, and one of them is made a moderator of the room."""
@@ -133,6 +150,14 @@ class Scene:
             self.town.do(seats.JoinRoom(room_id=self.room.id), member)
         appoint = seats.AppointModerator(room_id=self.room.id, person_id=self.cleo.id)
         self.town.do(appoint, self.ada)
+
+    def ways_in(self, wire):
+        """An invitation to the stranger and a link, where the message is about such."""
+        if not wire.startswith(("invitations.", "links.")):
+            return None, None
+        ask = InvitePerson(room_id=self.room.id, person_id=self.people["a stranger"].id)
+        link = OpenLink(room_id=self.room.id)
+        return self.town.do(ask, self.ada).id, self.town.do(link, self.ada)
 
     def person(self, name):
         """Somebody whose name no other scene in this town has."""
@@ -168,6 +193,14 @@ class Scene:
             "presence.renew": {"heard": ()},
             "presence.service_returned": {},
             "desks.open": {},
+            "invitations.invite": {"room_id": self.room.id, "person_id": "somebody"},
+            "invitations.revoke": {"invitation_id": self.invitation},
+            "invitations.mine": {},
+            "invitations.accept": {"invitation_id": self.invitation},
+            "invitations.decline": {"invitation_id": self.invitation},
+            "links.revoke": {"room_id": self.room.id, "link_id": self.link and self.link.id},
+            "links.preview": {"code": self.link and self.link.code},
+            "links.join": {"code": self.link and self.link.code},
             "days.change": {"time_zone": "Asia/Tokyo"},
             "days.today": {},
             "days.history": {},

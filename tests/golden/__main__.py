@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from focusmate_core import Access, Actor
-from focusmate_core.features import records, rooms, seats, signs, timer_control
+from focusmate_core.features import (
+    invitations,
+    inviting,
+    links,
+    records,
+    rooms,
+    seats,
+    signs,
+    timer_control,
+)
 from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.fields import instant_text
@@ -71,6 +80,7 @@ def story(town: Town) -> list[Stored]:
     town.clock.advance(hours=1)
     town.engine.run_due()
     what_the_timer_can(town, room.id, ada)
+    ways_in(town, room.id, ada)
     by_hand(town, ada)
     town.do(timer_control.ResetTimer(room_id=room.id), ada)
     town.do(seats.LeaveRoom(room_id=room.id), bob)
@@ -99,6 +109,15 @@ def what_the_timer_can(town: Town, room_id: str, ada: Actor) -> None:
     town.do(timer_control.StartTimer(room_id=room_id), ada)
     span = timedelta(minutes=5)
     town.do(timer_control.ExtendPhase(room_id=room_id, span=span), ada)
+
+
+def ways_in(town: Town, room_id: str, ada: Actor) -> None:
+    """Somebody invited who declines, and a link that is revoked."""
+    cleo = town.somebody()
+    ask = inviting.InvitePerson(room_id=room_id, person_id=cleo.id, message="같이 하자")
+    town.do(invitations.DeclineInvitation(invitation_id=town.do(ask, ada).id), cleo)
+    link = town.do(links.OpenLink(room_id=room_id, max_uses=3), ada)
+    town.do(links.RevokeLink(room_id=room_id, link_id=link.id), ada)
 
 
 def by_hand(town: Town, ada: Actor) -> None:
