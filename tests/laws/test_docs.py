@@ -72,15 +72,21 @@ def _texts(language: str) -> list[tuple[str, Block]]:
 WITH_PROGRAMS = [name for name, path in PAGES.items() if program_of(path.read_text()).strip()]
 
 
-@pytest.mark.parametrize("name", WITH_PROGRAMS)
-def test_the_python_of_a_page_runs_from_top_to_bottom(name, tmp_path):
-    program = tmp_path / "page.py"
+def run_page(name: str, folder: Path) -> str:
+    """What the Python of a page prints."""
+    program = folder / "page.py"
     program.write_text(program_of(PAGES[name].read_text(encoding="utf-8")), encoding="utf-8")
     command = [sys.executable, "-W", "error", "-I", str(program)]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr.replace(str(program), name)
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", WITH_PROGRAMS)
+def test_the_python_of_a_page_runs_from_top_to_bottom(name, tmp_path):
+    run_page(name, tmp_path)
 
 
 EXAMPLES = {path.name: path for path in sorted((ROOT / "examples").glob("[0-9]*.py"))}
@@ -235,12 +241,13 @@ def shell_of(name: str, heading: str = "") -> str:
 
 
 def type_in(script: str, folder: Path, within: int = 60) -> str:
-    """What a shell prints of a script, in which `focusmate` is the one that is tested."""
+    """What a shell prints, in which `focusmate` and `python` are those that are tested."""
     (folder / "bin").mkdir()
-    program = folder / "bin/focusmate"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m focusmate_server "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    for name, started in {"focusmate": "-m focusmate_server", "python": ""}.items():
+        program = folder / "bin" / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {started} "$@"\n')
+        program.chmod(0o755)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-eu"],
         input=script,
@@ -263,6 +270,41 @@ def test_a_backup_made_and_restored_as_the_page_says_is_a_server_s_again(tmp_pat
         headers = {"Authorization": f"Bearer {ada.token}"}
         found = httpx.get(f"{server.http}/v1/rooms/{room['id']}", headers=headers)
         assert found.json()["name"] == "Library"
+
+
+TUTORIAL = "docs/tutorial.md"
+
+
+def follow_the_tutorial(folder: Path, wait: str) -> str:
+    """What its commands print; `wait` takes the place of the waiting for a whole phase."""
+    with Running(folder) as server:
+        script = shell_of(TUTORIAL).replace("http://127.0.0.1:8000", server.http)
+        script = script.replace("ws://127.0.0.1:8001/v1/ws", server.realtime)
+        assert script.count("sleep 85") == 1
+        return type_in(script.replace("sleep 85", wait), folder, within=300)
+
+
+def test_the_tutorial_leads_from_nothing_to_a_room_with_friends(tmp_path):
+    printed = follow_the_tutorial(tmp_path, "sleep 1")
+    steps = ('"username":"ada"', "rooms.not_found", '"may_join":true', '"seated":2')
+    assert [step for step in steps if step not in printed] == []
+    assert "Ben sees  timer.started" in printed
+    assert re.search(r"^Ada sees  .* ada started work of 1 min$", printed, re.MULTILINE)
+    assert "Ben sees  rooms.closed" in printed
+
+
+@pytest.mark.torture
+def test_who_has_the_patience_of_the_tutorial_sees_the_minutes(tmp_path):
+    printed = follow_the_tutorial(tmp_path, "sleep 85")
+    assert "Ben sees  timer.phase_ended" in printed
+    assert '"why":"1 min"' in printed
+    assert '"focused":"PT1M"' in printed
+
+
+def test_the_program_of_the_tutorial_prints_what_the_page_says(tmp_path):
+    page = PAGES[TUTORIAL].read_text(encoding="utf-8")
+    (shown,) = (block.text for block in blocks_of(page) if block.language == "text")
+    assert run_page(TUTORIAL, tmp_path) == shown
 
 
 def test_no_page_says_where_it_was_written():
