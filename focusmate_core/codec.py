@@ -210,7 +210,7 @@ def _listed(annotation: Any, converter: Converter) -> Structure:
 
 
 def _plain_set(given: frozenset[Any]) -> list[Any]:
-    return sorted(given)
+    return sorted(plain(item) for item in given)
 
 
 def _is_listed(annotation: Any) -> bool:

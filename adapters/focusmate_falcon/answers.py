@@ -1,6 +1,7 @@
 """Answers as JSON: what the codec would say, written straight from the values."""
 
 from datetime import timedelta
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -22,8 +23,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return duration_text(value)
     if isinstance(value, frozenset):
-        return sorted(value)
+        return sorted(value, key=_by_value)
     return {name: getattr(value, name) for name in _names(type(value))}  # type: ignore[arg-type]  # classes have hashes
+
+
+def _by_value(item: Any) -> Any:
+    return item.value if isinstance(item, Enum) else item
 
 
 @cache
