@@ -94,17 +94,18 @@ class Preparation(QueryContext):
 class Store:
     """The unit's storage as one message sees it: what was read once is not read again."""
 
-    __slots__ = ("_held", "_seen", "_unit")
+    __slots__ = ("_held", "_is_alone", "_seen", "_unit")
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
+        self._is_alone = unit.is_alone
         self._seen: dict[Any, Any] = {}
         self._held: set[Any] = set()
 
     def get(self, entity: type[E], key: Any, *, hold: bool = False) -> E | None:
         """The thing under a key, or None; `hold` locks it until the unit of work ends."""
         at = (entity, entity.declared.key_from(key))
-        if at in self._seen and (not hold or at in self._held):
+        if at in self._seen and (not hold or self._is_alone or at in self._held):
             seen: E | None = self._seen[at]
             return seen
         if hold:

@@ -97,6 +97,7 @@ class SqlUnit(SqlReader):
     """One unit of work."""
 
     __slots__ = ()
+    is_alone = True  # SQLite's one write lock is taken when the unit begins
 
     def put(self, thing: E) -> E:
         stored: E = self._library[type(thing)].shelf.put(self._line, thing)

@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from focusmate_core.deadlines import Deadline
 from focusmate_core.entities import Entity
-from focusmate_core.finding import Find, Page
+from focusmate_core.finding import E, Find, Page
 from focusmate_core.outbox import Envelope, Fresh
 from focusmate_core.ports.bell import Bell
-
-E = TypeVar("E", bound=Entity)
 
 
 class Reader(Protocol):
@@ -37,8 +35,10 @@ class Unit(Reader, Protocol):
     """One unit of work; leaving it by an exception takes all of it back.
 
     `put` inserts version 0 or updates the version read, else `Conflict`; it returns what is stored.
-    `append` numbers events without gaps. `claim` locks what is due.
+    `append` numbers without gaps, `claim` locks. `is_alone`: nobody else writes; reading holds.
     """
+
+    is_alone: bool
 
     def put(self, thing: E) -> E: ...
     def delete(self, entity: type[Entity], key: Any) -> bool: ...

@@ -119,6 +119,8 @@ class MemoryReader:
 class MemoryUnit(MemoryReader):
     """A unit of work: its changes, and a journal to take back those of a savepoint."""
 
+    is_alone = True
+
     def __init__(self, tables: _Tables) -> None:
         super().__init__(tables)
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
