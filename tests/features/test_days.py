@@ -14,6 +14,7 @@ from focusmate_core.context import QueryContext
 from focusmate_core.features import days
 from focusmate_core.features.days import (
     ChangeDays,
+    DayHistory,
     DayRule,
     NoSuchZone,
     WhichDay,
@@ -222,3 +223,20 @@ def test_after_a_clock_was_set_back_the_last_word_on_ones_days_holds(town, ada):
     town.do(ChangeDays(time_zone="Europe/Paris"), ada)
     town.clock.set(start + timedelta(hours=1))
     assert town.do(WhichDay(), ada).time_zone == "Europe/Paris"
+
+
+def test_ones_days_have_a_history_the_latest_first(town, ada, bob):
+    assert town.do(DayHistory(), ada).items == ()
+    start = town.clock.now()
+    for zone in ("Asia/Tokyo", "Europe/Paris", "Pacific/Apia"):
+        town.do(ChangeDays(time_zone=zone, day_start=4), ada)
+        town.clock.advance(days=1)
+    town.do(ChangeDays(time_zone="UTC", day_start=1), bob)
+    page = town.do(DayHistory(limit=2), ada)
+    assert [each.time_zone for each in page.items] == ["Pacific/Apia", "Europe/Paris"]
+    last = town.do(DayHistory(limit=2, cursor=page.next_cursor), ada)
+    assert [(each.time_zone, each.since, each.day_start) for each in last.items] == [
+        ("Asia/Tokyo", start, 4)
+    ]
+    assert last.next_cursor is None
+    assert town.code(DayHistory(cursor="none of it"), ada) == "bad_input"
