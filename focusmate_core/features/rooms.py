@@ -253,13 +253,7 @@ def _is_plain_to(actor: Actor, room: Room) -> bool:
 @knows("room")
 def who_is_no_stranger(room_id: str, ctx: Context) -> None:
     """Nothing is settled, and nothing locked, in a room that the caller may not know of."""
-    # As it was a moment ago, and remembered by nobody: who goes on reads it anew under the lock.
-    room = ctx.store.get_many(Room, [room_id]).get(room_id)
-    if room is not None and _is_plain_to(ctx.actor, room):
-        return
-    seats = ctx.store.get_many(Seat, [(room_id, ctx.actor.id)])
-    if room is None or not seats:
-        raise RoomNotFound
+    known_room(room_id, ctx)
 
 
 def lay_out(ask: "OpenRoom", ctx: Context, *, is_desk: bool = False) -> RoomView:
