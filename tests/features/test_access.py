@@ -37,6 +37,8 @@ SIGNED_IN = NOBODYS + ("ok",) * 7
 HOSTS_TIMER = ("rooms.not_in_it", "not_allowed", "not_allowed", "ok", *("rooms.not_in_it",) * 3)
 MEMBERS = (*NOBODYS, "rooms.not_in_it", "ok", "ok", "ok", *("rooms.not_in_it",) * 3)
 HOSTS = (*NOBODYS, *("not_allowed",) * 3, "ok", *("not_allowed",) * 3)
+# Whoever moderates the room, or all rooms.
+MODERATORS = (*NOBODYS, *("not_allowed",) * 2, *("ok",) * 5)
 THE_LIBRARYS = ("not_allowed",) * 7 + ("ok",)
 INVITERS = (*NOBODYS, *("not_allowed",) * 2, "ok", "ok", *("not_allowed",) * 3)
 # An invitation to the stranger, by the host.
@@ -49,6 +51,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "credentials.sign_in": OPEN_TO_ALL,
     "credentials.refresh": OPEN_TO_ALL,
     "credentials.sign_out": OPEN_TO_ALL,
+    "accounts.export": SIGNED_IN,
+    "accounts.delete": SIGNED_IN,
     "people.me": NOBODYS + ("ok",) * 6 + ("not_signed_in",),
     "people.update": NOBODYS + ("ok",) * 6 + ("not_signed_in",),
     "people.by_id": SIGNED_IN,
@@ -62,6 +66,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "rooms.leave": SIGNED_IN,
     "rooms.close": (*NOBODYS, *("not_allowed",) * 3, "ok", "ok", "ok", "not_allowed"),
     "rooms.appoint": HOSTS,
+    "rooms.mine": SIGNED_IN,
+    "rooms.preview": SIGNED_IN,
+    "rooms.update": HOSTS,
+    "rooms.hand_over": HOSTS,
+    "rooms.members": MEMBERS,
+    "rooms.remove": MODERATORS,
+    "rooms.ban": MODERATORS,
+    "rooms.unban": MODERATORS,
+    "rooms.bans": MODERATORS,
     "presence.enter": MEMBERS,
     "presence.report": (*NOBODYS, "presence.nowhere", *("ok",) * 3, *("presence.nowhere",) * 3),
     "presence.in_room": MEMBERS,
@@ -179,6 +192,8 @@ class Scene:
             "credentials.sign_in": {"login": f"bob{self.suffix}", "password": PASSWORD},
             "credentials.refresh": {"refresh_token": token},
             "credentials.sign_out": {"refresh_token": token},
+            "accounts.export": {},
+            "accounts.delete": {"password": PASSWORD},
             "people.me": {},
             "people.update": {"bio": "Here to read."},
             "people.by_id": {"person_id": self.ada.id},
@@ -188,6 +203,11 @@ class Scene:
             "rooms.open": {"name": "Other"},
             "rooms.public": {},
             "rooms.appoint": {"room_id": self.room.id, "person_id": self.bob.id},
+            "rooms.mine": {},
+            "rooms.hand_over": {"room_id": self.room.id, "person_id": self.bob.id},
+            "rooms.remove": {"room_id": self.room.id, "person_id": self.bob.id},
+            "rooms.ban": {"room_id": self.room.id, "person_id": self.bob.id},
+            "rooms.unban": {"room_id": self.room.id, "person_id": self.bob.id},
             "presence.report": {"is_idle": True},
             "presence.mine": {},
             "presence.renew": {"heard": ()},

@@ -17,7 +17,9 @@ from focusmate_core.features import (
     invitations,
     inviting,
     links,
+    moderation,
     records,
+    room_changes,
     rooms,
     seats,
     signs,
@@ -36,6 +38,8 @@ Stored = dict[str, Any]
 
 NEVER_STORED = {
     "people.leaving": "told to nobody: for reactions in the same unit of work",
+    "rooms.person_banned": "told to nobody: for reactions in the same unit of work",
+    "rooms.replanned": "told to nobody: for reactions in the same unit of work",
     "rooms.taken_again": "told to nobody: for reactions in the same unit of work",
     "presence.known": "told to nobody",
     "timer.work_ended": "told to nobody",
@@ -81,6 +85,7 @@ def story(town: Town) -> list[Stored]:
     town.engine.run_due()
     what_the_timer_can(town, room.id, ada)
     ways_in(town, room.id, ada)
+    what_the_host_can(town, ada)
     by_hand(town, ada)
     town.do(timer_control.ResetTimer(room_id=room.id), ada)
     town.do(seats.LeaveRoom(room_id=room.id), bob)
@@ -118,6 +123,20 @@ def ways_in(town: Town, room_id: str, ada: Actor) -> None:
     town.do(invitations.DeclineInvitation(invitation_id=town.do(ask, ada).id), cleo)
     link = town.do(links.OpenLink(room_id=room_id, max_uses=3), ada)
     town.do(links.RevokeLink(room_id=room_id, link_id=link.id), ada)
+
+
+def what_the_host_can(town: Town, ada: Actor) -> None:
+    """Another room, changed, hidden and handed over; somebody is removed from it."""
+    eve = town.somebody()
+    settings = {"colour": "#2b6", "music": ["비", 7, None]}
+    room_id = town.open_room(ada, avatar_url="https://example.org/a.png", settings=settings).id
+    town.do(seats.JoinRoom(room_id=room_id), eve)
+    town.do(room_changes.UpdateRoom(room_id=room_id, is_public=False, plan=Plan()), ada)
+    town.do(moderation.RemovePerson(room_id=room_id, person_id=eve.id), ada)
+    town.do(room_changes.UpdateRoom(room_id=room_id, is_public=True), ada)
+    town.do(seats.JoinRoom(room_id=room_id), eve)
+    town.do(room_changes.HandOverRoom(room_id=room_id, person_id=eve.id), ada)
+    town.do(rooms.CloseRoom(room_id=room_id), eve)
 
 
 def by_hand(town: Town, ada: Actor) -> None:
