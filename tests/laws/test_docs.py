@@ -17,7 +17,7 @@ import pytest
 
 from focusmate_core import hookspecs
 from focusmate_server import settings
-from tests.server.running import Person, Running, environment
+from tests.server.running import PASSWORD, Person, Running, environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -272,6 +272,16 @@ def test_a_backup_made_and_restored_as_the_page_says_is_a_server_s_again(tmp_pat
         assert found.json()["name"] == "Library"
 
 
+def test_the_first_admin_is_made_as_the_page_says(tmp_path):
+    with Running(tmp_path) as server, Person(server.http, "ada") as ada:
+        printed = type_in(shell_of("docs/operations.md", "The first admin"), tmp_path)
+        assert json.loads(printed) == {"person_id": ada.id, "roles": ["admin"]}
+        ada.sign_in()
+        ben = httpx.post(f"{server.http}/v1/accounts", json=BEN).json()["id"]
+        assert ada.do("people.change_roles", person_id=ben, roles=["moderator"])
+
+
+BEN = {"email": "ben@example.org", "username": "ben", "password": PASSWORD}
 TUTORIAL = "docs/tutorial.md"
 
 
