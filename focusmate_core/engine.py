@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
 
 import attrs
 
 from focusmate_core import upkeep
+from focusmate_core.bearers import Bearers
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.context import Ports, Preparation, QueryContext
 from focusmate_core.idempotency import Answer, check_key
@@ -44,7 +45,6 @@ WHO = {
     Access.ADMIN: "an admin",
     Access.SYSTEM: "the library itself",
 }
-REMEMBERED_TOKENS = 10_000
 PREPARED_WITHIN = timedelta(minutes=5)
 """What may lie, at the most, between a call's preparation and its unit of work."""
 
@@ -72,7 +72,7 @@ class Engine:
         self.ports: Ports = ports or {}
         self.registry = Registry(features)
         self._authenticate = authenticate
-        self._known_tokens: dict[str, Actor] = {}
+        self._bearers = Bearers(self._look_at, self.registry, clock)
         self._work = Work(self.registry, clock, ids, self.ports)
         self._streams = Streams(storage, self.registry, clock, self.ports)
         storage.open(self.entities)
@@ -176,6 +176,7 @@ class Engine:
                 return [self._run_once([call])[0] for call in calls]
             return [Outcome.of(failed)]
         self._work.note(now, outcomes)
+        self._bearers.forget(fresh)
         return outcomes
 
     # -- queries ----------------------------------------------------------------------------------
@@ -203,26 +204,17 @@ class Engine:
 
     # -- who asks ---------------------------------------------------------------------------------
 
-    def authenticate(self, token: str) -> Actor:
+    def authenticate(self, token: str, *, again: bool = False) -> Actor:
         """Who a token stands for; `NotSignedIn` if it is wrong, expired, or nothing vouches.
 
-        A token of an actor that says when it expires is remembered until then; any other is looked
-        at each time. Several features may authenticate: the first that knows the token does.
+        A token of an actor that says when it expires is remembered for at most five seconds, and
+        no longer than until this engine commits that a sign-in of theirs ended; any other is looked
+        at each time, and every one when asked `again`. Several features may authenticate: the first
+        that knows the token does. Raises `Unavailable`.
         """
-        now = self.clock.now()
-        known = self._known_tokens.get(token)
-        if known is None:
-            known = self._look_at(token, now)
-            if known.expires_at is None:
-                return known
-            if len(self._known_tokens) >= REMEMBERED_TOKENS:
-                self._known_tokens.clear()
-            self._known_tokens[token] = known
-        if known.expires_at is not None and known.expires_at <= now:
-            raise NotSignedIn
-        return known
+        return self._bearers.of(token, again=again)
 
-    def _look_at(self, token: str, now: datetime) -> Actor:
+    def _look_at(self, token: str) -> Actor:
         if self._authenticate is not None:
             return self._authenticate(token)
         with self.storage.read() as reader:
@@ -263,7 +255,7 @@ class Engine:
         Each takes effect once, however many workers call this. A refusal clears the deadline; a
         fault is tried again later and parked in the end. Raises `Unavailable`.
         """
-        return upkeep.run_due(self.storage, self._work, limit)
+        return upkeep.run_due(self.storage, self._work, self._bearers.forget, limit)
 
     def run_subscribers(self, limit: int = 100) -> int:
         """Let each subscriber hear what came since its place; how many events were heard.
@@ -281,4 +273,4 @@ class Engine:
 
         The outbox keeps `retention`; a subscriber that has not seen what goes is parked first.
         """
-        return upkeep.sweep(self.storage, self._work, retention, limit)
+        return upkeep.sweep(self.storage, self._work, self._bearers.forget, retention, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +17,11 @@ from focusmate_core.refusals import Conflict, Refusal, Unavailable
 from focusmate_core.subscriptions import park_late
 from focusmate_core.work import Work
 
+Committed = Callable[[Sequence[Fresh]], None]
+"""What hears of the events that were committed."""
 
-def run_due(storage: Storage, work: Work, limit: int) -> int:
+
+def run_due(storage: Storage, work: Work, committed: Committed, limit: int) -> int:
     """Execute what is due, at most `limit` deadlines, in one unit of work; how many there were."""
     fresh: list[Fresh] = []
     with storage.write() as unit:
@@ -26,6 +30,7 @@ def run_due(storage: Storage, work: Work, limit: int) -> int:
             _meet(work, deadline, unit, fresh)
         if fresh:
             unit.append(fresh)
+    committed(fresh)
     return len(due)
 
 
@@ -60,7 +65,9 @@ def _understood(work: Work, deadline: Deadline) -> Message[Any]:
         raise LookupError(msg) from unknown
 
 
-def sweep(storage: Storage, work: Work, retention: timedelta, limit: int) -> int:
+def sweep(
+    storage: Storage, work: Work, committed: Committed, retention: timedelta, limit: int
+) -> int:
     """Delete, at most `limit` of each kind, what is older than its time; how many there were."""
     now = work.now()
     fresh: list[Fresh] = []
@@ -75,4 +82,5 @@ def sweep(storage: Storage, work: Work, retention: timedelta, limit: int) -> int
             swept += sweeper(ctx, limit)
         if fresh:
             unit.append(fresh)
+    committed(fresh)
     return swept

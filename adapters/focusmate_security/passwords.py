@@ -25,6 +25,10 @@ class Argon2Passwords:
         """Whether it is the password of the hash; for None a dummy is verified, and False."""
         return self._hasher.verify(password, hashed or self._dummy) and hashed is not None
 
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether a hash of today would have other parameters."""
+        return self._hasher.check_needs_rehash(hashed)
+
     def is_common(self, password: str) -> bool:
         """Whether it is among the 30,000 most common passwords, in whatever case."""
         return password.lower() in _common()

@@ -109,7 +109,7 @@ def call_frame(number: int, call: Call[Any]) -> bytes:
             "n": number,
             "do": call.message.spec.wire,
             "with": codec.plain(call.message),
-            "actor": [call.actor.id, sorted(call.actor.roles)],
+            "actor": [call.actor.id, sorted(call.actor.roles), call.actor.sign_in],
             "origin": [call.origin.door, call.origin.address, call.origin.connection],
             "key": call.key,
         }
@@ -124,8 +124,9 @@ def job_frame(number: int, job: str) -> bytes:
 def call_of(frame: dict[str, Any], registry: Registry) -> Call[Any]:
     """The call in a frame. Refuses what the message refuses."""
     message: Message[Any] = codec.value_of(frame["with"], registry.message(frame["do"]))
-    actor_id, roles = frame["actor"]
-    actor, origin = Actor(actor_id, frozenset(roles)), Origin(*frame["origin"])
+    actor_id, roles, sign_in = frame["actor"]
+    actor = Actor(actor_id, frozenset(roles), sign_in=sign_in)
+    origin = Origin(*frame["origin"])
     return Call(message, actor, origin, frame["key"])
 
 

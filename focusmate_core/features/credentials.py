@@ -1,38 +1,42 @@
-"""Credentials: how people prove who they are; passwords, sign-ins and their tokens."""
+"""Credentials: what people prove with who they are; opening an account, changing the password."""
 
 import unicodedata
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from focusmate_core.context import Context, Preparation, QueryContext
 from focusmate_core.entities import Entity, entity
+from focusmate_core.features.attempts import (
+    count,
+    count_account,
+    forgive,
+    guesses_inside,
+    look,
+)
 from focusmate_core.features.people import (
     Person,
+    PersonDeleted,
     PersonView,
     enter,
+    person_stream,
     username_key,
 )
-from focusmate_core.fields import Email, Password, Secret, Text, Token, Username
-from focusmate_core.finding import Between, Find, Is
+from focusmate_core.fields import Email, Password, Secret, Text, Username
+from focusmate_core.finding import Find, Is
 from focusmate_core.messages import (
     Access,
-    Actor,
     Command,
+    Event,
     Value,
-    authenticates,
     command,
+    contributes,
+    event,
     handler,
     prepares,
-    sweeps,
+    reacts,
     view,
 )
 from focusmate_core.ports.passwords import Passwords
-from focusmate_core.ports.tokens import Tokens
-from focusmate_core.refusals import BadInput, Kind, NotSignedIn, Refusal, refusal
-
-ACCESS_LASTS = timedelta(minutes=15)
-REFRESH_LASTS = timedelta(days=30)
+from focusmate_core.refusals import BadInput, Kind, Refusal, refusal
 
 # -- nouns ----------------------------------------------------------------------------------------
 
@@ -45,39 +49,24 @@ class Credential(Entity):
     email: str
     email_key: str
     password_hash: Annotated[str, Secret()]
+    generation: int = 1
+    """Counts their passwords; one that is hashed anew is the same password."""
     version: int = 0
-
-
-@entity("sign_ins", index=["expires_at", ("person_id", "created_at")])
-class SignedInSession(Entity):
-    """A family of refresh tokens: only the one of the current generation is good, and once."""
-
-    id: str
-    person_id: str
-    generation: int
-    created_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None = None
-    address: str = ""
-    """Where it was made from, as far as the door knows."""
-    used_at: datetime | None = None
-    """When it was refreshed last."""
-    version: int = 0
-
-    def is_good(self, now: datetime) -> bool:
-        """Whether it can still be refreshed."""
-        return self.ended_at is None and now < self.expires_at
 
 
 @view
-class SignedIn(Value):
-    """A pair of tokens: one to send with each request, one to get the next pair with, once."""
+class Verified(Value):
+    """A credential whose password was right just now, and the hash it is to have next, if any."""
 
-    person_id: str
-    access_token: Token
-    access_expires_at: datetime
-    refresh_token: Token
-    refresh_expires_at: datetime
+    credential: Credential
+    fresh_hash: Annotated[str, Secret()] | None = None
+
+
+@view
+class CredentialExport(Value):
+    """What is held for a person to sign in with, as they may take it with them."""
+
+    email: str
 
 
 def email_key(email: str) -> str:
@@ -85,9 +74,21 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", email).casefold())
 
 
-def until(now: datetime, span: timedelta) -> datetime:
-    """The end of a span in whole seconds, rounded down: a token can say no more than that."""
-    return (now + span).replace(microsecond=0)
+def login_key(login: str) -> str:
+    """What is typed to sign in, e-mail address or username, as it is compared."""
+    return email_key(login) if "@" in login else username_key(login)
+
+
+# -- facts ----------------------------------------------------------------------------------------
+
+
+@event("credentials.password_changed")
+class PasswordChanged(Event):
+    """A person has another password from now on, and of their sign-ins only one goes on."""
+
+    person_id: str
+    by_sign_in: str
+    """Which one; empty for none."""
 
 
 # -- refusals -------------------------------------------------------------------------------------
@@ -114,31 +115,12 @@ class EmailTaken(Refusal):
 
 
 @refusal(
-    "credentials.wrong",
-    "No account has this name and this password together; correct one of them.",
-    kind=Kind.NOT_SIGNED_IN,
+    "credentials.wrong_password",
+    "This is not your current password; type it again.",
+    kind=Kind.NOT_ALLOWED,
 )
-class WrongCredentials(Refusal):
-    """Unknown user or wrong password: which of the two is not told, nor does the time tell it."""
-
-
-@refusal(
-    "credentials.refresh_not_good",
-    "This refresh token is not good, or not any more; sign in again.",
-    kind=Kind.NOT_SIGNED_IN,
-)
-class RefreshNotGood(Refusal):
-    """Forged, expired, or its sign-in has ended."""
-
-
-@refusal(
-    "credentials.refresh_reused",
-    "This refresh token was used before, so everybody who held one of its family is signed out; "
-    "sign in again.",
-    kind=Kind.NOT_SIGNED_IN,
-)
-class RefreshReused(Refusal):
-    """A refresh token came a second time: somebody else may hold it, so its family ends."""
+class WrongPassword(Refusal):
+    """Who is signed in did not prove that they know the password, too; they stay signed in."""
 
 
 # -- register -------------------------------------------------------------------------------------
@@ -156,12 +138,14 @@ class Register(Command[PersonView]):
 
 @prepares(Register)
 def prepare_register(ask: Register, ctx: Preparation) -> str:
-    """Hash the password, unless it is clear already that it is for nothing."""
-    passwords = ctx.port(Passwords)
-    if passwords.is_common(ask.password):
-        raise BadInput.of("password", "is one of those that are guessed first; choose another")
+    """Hash the password, unless it is clear already that it is for nothing.
+
+    Refuses `TooOften` when too many accounts were tried to be opened from one address.
+    """
+    _check_common("password", ask.password, ctx)
+    count_account(ctx)
     _check_free(ask, ctx)
-    return passwords.hash(ask.password)
+    return ctx.port(Passwords).hash(ask.password)
 
 
 @handler
@@ -178,6 +162,11 @@ def register(ask: Register, ctx: Context) -> PersonView:
         )
     )
     return person
+
+
+def _check_common(field: str, password: str, ctx: Preparation) -> None:
+    if ctx.port(Passwords).is_common(password):
+        raise BadInput.of(field, "is one of those that are guessed first; choose another")
 
 
 def _check_free(ask: Register, ctx: Context | Preparation) -> None:
@@ -197,136 +186,85 @@ def _by_email(email: str, ctx: Context | QueryContext) -> Credential | None:
     return next(iter(ctx.store.find(Find(Credential, where=where, limit=1)).items), None)
 
 
-# -- sign in --------------------------------------------------------------------------------------
+# -- change of password ---------------------------------------------------------------------------
 
 
-@command("credentials.sign_in", access=Access.ANYONE, secret=True)
-class SignIn(Command[SignedIn]):
-    """Prove who one is by e-mail address or username, and password."""
+@command("credentials.change_password", secret=True)
+class ChangePassword(Command[None]):
+    """Take another password; every sign-in but the one this is sent by ends."""
 
-    login: Annotated[str, Text(1, 254)]
-    password: Password
-
-
-@prepares(SignIn)
-def prepare_sign_in(ask: SignIn, ctx: Preparation) -> Credential:
-    """Verify the password; as long for an unknown user, against a dummy."""
-    known = _credential(ask.login, ctx)
-    passwords = ctx.port(Passwords)
-    if not passwords.verify(ask.password, known.password_hash if known else None) or not known:
-        raise WrongCredentials
-    return known
+    current_password: Password
+    new_password: Password
 
 
-def _credential(login: str, ctx: QueryContext) -> Credential | None:
+@prepares(ChangePassword)
+def prepare_change_password(ask: ChangePassword, ctx: Preparation) -> Verified:
+    """Verify the current password and hash the new one; refuses what `confirmed` does."""
+    _check_common("new_password", ask.new_password, ctx)
+    verified = confirmed(ask.current_password, ctx)
+    return verified.but(fresh_hash=ctx.port(Passwords).hash(ask.new_password))
+
+
+@handler
+def change_password(_: ChangePassword, ctx: Context) -> None:
+    """Refuses `WrongPassword`, also when it was changed in this very moment."""
+    current = unchanged(ctx.prepared.credential, ctx)
+    if current is None:
+        raise WrongPassword
+    following = current.but(
+        password_hash=ctx.prepared.fresh_hash, generation=current.generation + 1
+    )
+    ctx.store.put(following)
+    changed = PasswordChanged(person_id=current.person_id, by_sign_in=ctx.actor.sign_in)
+    ctx.emit(changed, to=person_stream(current.person_id))
+
+
+# -- for the features above -----------------------------------------------------------------------
+
+
+def credential_of(login: str, ctx: QueryContext) -> Credential | None:
+    """The credential of who signs in as this; what is read is as much when there is none."""
     if "@" in login:
         return _by_email(login, ctx)
     person = _by_username(login, ctx)
-    return ctx.store.get(Credential, person.id) if person else None
+    return ctx.store.get(Credential, person.id if person else "")
 
 
-@handler
-def sign_in(_: SignIn, ctx: Context) -> SignedIn:
-    """Refuses `WrongCredentials`, also when the password was changed in this very moment."""
-    verified: Credential = ctx.prepared
-    current = ctx.store.get(Credential, verified.person_id)
-    if current is None or current.password_hash != verified.password_hash:
-        raise WrongCredentials
-    session = ctx.store.put(
-        SignedInSession(
-            id=ctx.new_id(),
-            person_id=current.person_id,
-            generation=1,
-            created_at=ctx.now,
-            expires_at=until(ctx.now, REFRESH_LASTS),
-        )
-    )
-    return _tokens(session, ctx)
+def confirmed(password: str, ctx: Preparation) -> Verified:
+    """The caller's credential, if this is its password: a step before what is asked for twice.
 
-
-def _tokens(session: SignedInSession, ctx: Context) -> SignedIn:
-    person = ctx.store.get(Person, session.person_id)
-    if person is None:
-        raise WrongCredentials
-    tokens, access_until = ctx.port(Tokens), until(ctx.now, ACCESS_LASTS)
-    access = {"use": "access", "sub": person.id, "sid": session.id, "roles": sorted(person.roles)}
-    refresh = {"use": "refresh", "sid": session.id, "gen": session.generation}
-    return SignedIn(
-        person_id=person.id,
-        access_token=tokens.sign(access, access_until),
-        access_expires_at=access_until,
-        refresh_token=tokens.sign(refresh, session.expires_at),
-        refresh_expires_at=session.expires_at,
-    )
-
-
-# -- refresh and sign out -------------------------------------------------------------------------
-
-
-@command("credentials.refresh", access=Access.ANYONE, secret=True, leaves=[RefreshReused])
-class Refresh(Command[SignedIn]):
-    """Take the next pair of tokens for a refresh token, which is then used up."""
-
-    refresh_token: Token
-
-
-@handler
-def refresh(ask: Refresh, ctx: Context) -> SignedIn | RefreshReused:
-    """Refuses `RefreshNotGood`; `RefreshReused` ends the family, and that remains."""
-    claims, session = _family(ask.refresh_token, ctx)
-    if session is None or not session.is_good(ctx.now):
-        raise RefreshNotGood
-    if claims["gen"] != session.generation:
-        ctx.store.put(session.but(ended_at=ctx.now))
-        return RefreshReused()
-    renewed = session.but(
-        generation=session.generation + 1, expires_at=until(ctx.now, REFRESH_LASTS)
-    )
-    return _tokens(ctx.store.put(renewed), ctx)
-
-
-def _family(token: str, ctx: Context) -> tuple[Mapping[str, Any], SignedInSession | None]:
-    claims = ctx.port(Tokens).verify(token, ctx.now)
-    if claims is None or claims.get("use") != "refresh":
-        return {}, None
-    return claims, ctx.store.get(SignedInSession, claims["sid"], hold=True)
-
-
-@command("credentials.sign_out", access=Access.ANYONE, secret=True)
-class SignOut(Command[None]):
-    """End the sign-in a refresh token belongs to; ending it twice is ending it once.
-
-    Access tokens that were given out stay good until they expire, 15 minutes at most.
+    Refuses `WrongPassword`, which counts as an attempt, and `TooOften`.
     """
-
-    refresh_token: Token
-
-
-@handler
-def sign_out(ask: SignOut, ctx: Context) -> None:
-    """Refuses `RefreshNotGood` for a token that was never ours or has expired."""
-    _, session = _family(ask.refresh_token, ctx)
-    if session is None:
-        raise RefreshNotGood
-    if session.is_good(ctx.now):
-        ctx.store.put(session.but(ended_at=ctx.now))
+    counts = guesses_inside(ctx)
+    look(counts, ctx)
+    credential = ctx.store.get(Credential, ctx.actor.id)
+    hashed = credential.password_hash if credential else None
+    if not ctx.port(Passwords).verify(password, hashed) or credential is None:
+        count(counts, ctx)
+        raise WrongPassword
+    forgive(counts, ctx)
+    return Verified(credential=credential)
 
 
-# -- what a token means ---------------------------------------------------------------------------
+def unchanged(verified: Credential, ctx: Context) -> Credential | None:
+    """The credential as it is stored, locked; None if its password is not the one verified."""
+    current = ctx.store.get(Credential, verified.person_id, hold=True)
+    if current is None or current.generation != verified.generation:
+        return None
+    return current
 
 
-@authenticates
-def bearer(token: str, ctx: QueryContext) -> Actor:
-    """The person an access token was given to; `NotSignedIn` for any other token."""
-    claims = ctx.port(Tokens).verify(token, ctx.now)
-    if claims is None or claims.get("use") != "access":
-        raise NotSignedIn
-    until = datetime.fromtimestamp(claims["exp"], UTC)
-    return Actor(id=claims["sub"], roles=frozenset(claims["roles"]), expires_at=until)
+# -- what a person takes along, and the end of an account -----------------------------------------
 
 
-@sweeps
-def sweep_sign_ins(ctx: Context, limit: int) -> int:
-    """Forget sign-ins that have expired: their tokens have, too."""
-    old = Find(SignedInSession, where=(Between("expires_at", None, ctx.now),), limit=limit)
-    return sum(ctx.store.delete(SignedInSession, each.id) for each in ctx.store.find(old).items)
+@contributes(to="export", part="credentials")
+def exported(person_id: str, ctx: QueryContext) -> CredentialExport | None:
+    """The e-mail address; None where an embedder vouches for the person."""
+    credential = ctx.store.get(Credential, person_id)
+    return CredentialExport(email=credential.email) if credential else None
+
+
+@reacts(to=PersonDeleted)
+def erase_credential(gone: PersonDeleted, ctx: Context) -> None:
+    """With it goes the e-mail address; nobody signs in to the account any more."""
+    ctx.store.delete(Credential, gone.person_id)

@@ -4,7 +4,7 @@ from typing import ClassVar, Protocol
 
 
 class Passwords(Protocol):
-    """Hashes that are slow on purpose; both calls take about as long whatever they are given."""
+    """Hashes that are slow on purpose; `hash` and `verify` take as long whatever they get."""
 
     slow: ClassVar[bool] = True
 
@@ -14,6 +14,10 @@ class Passwords(Protocol):
 
     def verify(self, password: str, hashed: str | None) -> bool:
         """Whether it is the password of the hash; for None a dummy is verified, and False."""
+        ...
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether a hash of today would have other parameters; this call is quick."""
         ...
 
     def is_common(self, password: str) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import ClassVar
 
+_MARK = "for-tests-only"
 COMMON = frozenset({"password", "12345678", "password1", "qwertyuiop", "iloveyou"})
 
 
@@ -13,15 +14,20 @@ class FakePasswords:
 
     def __init__(self) -> None:
         self._made = 0
+        self.parameters = 1
+        """Part of each hash; when a test changes it, the hashes made before are outdated."""
 
     def hash(self, password: str) -> str:
         self._made += 1
-        return _hash(f"{self._made:08x}", password)
+        return _hash(f"{self.parameters}-{self._made:08x}", password)
 
     def verify(self, password: str, hashed: str | None) -> bool:
-        dummy = _hash("00000000", "")
+        dummy = _hash("1-00000000", "")
         salt = (hashed or dummy).split("$")[1]
         return _hash(salt, password) == hashed
+
+    def is_outdated(self, hashed: str) -> bool:
+        return not hashed.startswith(f"{_MARK}${self.parameters}-")
 
     def is_common(self, password: str) -> bool:
         return password.casefold() in COMMON
@@ -29,4 +35,4 @@ class FakePasswords:
 
 def _hash(salt: str, password: str) -> str:
     digest = hashlib.sha256(f"{salt}{password}".encode()).hexdigest()
-    return f"for-tests-only${salt}${digest}"
+    return f"{_MARK}${salt}${digest}"

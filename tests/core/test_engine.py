@@ -20,8 +20,8 @@ from focusmate_core import (
     handler,
     reacts,
 )
-from focusmate_core.context import Store
 from focusmate_core.bearers import REMEMBERED_TOKENS
+from focusmate_core.context import Store
 from focusmate_core.engine import TRIES
 from focusmate_core.idempotency import KEPT, LONGEST_KEY, Answer
 from focusmate_core.refusals import (

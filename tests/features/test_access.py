@@ -13,6 +13,7 @@ from focusmate_core.features.inviting import InvitePerson
 from focusmate_core.features.links import OpenLink
 from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.features.records import RecordSession, ScheduleSession
+from focusmate_core.features.roles import ChangeRoles, Role
 from focusmate_core.features.timer_control import PauseTimer, StartTimer
 from focusmate_core.registry import Registry
 from focusmate_core.testing.clock import START
@@ -30,6 +31,15 @@ WHO = (
     "the library",
 )
 
+NAMES = {
+    "a stranger": "eve",
+    "a member": "bob",
+    "a moderator of the room": "cleo",
+    "the host": "ada",
+    "a moderator": "moe",
+    "an admin": "root",
+}
+
 # A room whose timer the host controls; a moderator and an admin are not in it.
 NOBODYS = ("not_signed_in",)
 OPEN_TO_ALL = ("ok",) * 8
@@ -46,11 +56,19 @@ THE_INVITED = (*NOBODYS, "ok", *("invitations.not_found",) * 6)
 # A session of the member's.
 ONES_OWN = (*NOBODYS, "sessions.not_found", "ok", *("sessions.not_found",) * 5)
 
+# A sign-in of the member's.
+NO_SIGN_IN = "credentials.sign_in_not_found"
+
 TABLE: dict[str, tuple[str, ...]] = {
     "credentials.register": OPEN_TO_ALL,
     "credentials.sign_in": OPEN_TO_ALL,
     "credentials.refresh": OPEN_TO_ALL,
     "credentials.sign_out": OPEN_TO_ALL,
+    "credentials.change_password": NOBODYS + ("ok",) * 6 + ("credentials.wrong_password",),
+    "credentials.sign_ins": SIGNED_IN,
+    "credentials.end_sign_in": (*NOBODYS, NO_SIGN_IN, "ok", *(NO_SIGN_IN,) * 5),
+    "credentials.sign_out_everywhere": SIGNED_IN,
+    "people.change_roles": NOBODYS + ("not_allowed",) * 5 + ("ok", "ok"),
     "accounts.export": SIGNED_IN,
     "accounts.delete": SIGNED_IN,
     "people.me": NOBODYS + ("ok",) * 6 + ("not_signed_in",),
@@ -127,6 +145,7 @@ BEFORE = {
 """What the host does first, so that the message is possible."""
 CONTROLS = [wire for wire, row in TABLE.items() if row == NOBODYS + HOSTS_TIMER]
 MINUTE = timedelta(minutes=1)
+NEW = "battery staple 7"
 
 
 class Scene:
@@ -151,8 +170,8 @@ class Scene:
             "a member": bob,
             "a moderator of the room": cleo,
             "the host": self.ada,
-            "a moderator": Actor(id=self.person("moe").id, roles=frozenset({"moderator"})),
-            "an admin": Actor(id=self.person("root").id, roles=frozenset({"admin"})),
+            "a moderator": self.official("moe", Role.MODERATOR),
+            "an admin": self.official("root", Role.ADMIN),
             "the library": SYSTEM,
         }
         self.invitation, self.link = self.ways_in(wire)
@@ -176,6 +195,17 @@ class Scene:
         """Somebody whose name no other scene in this town has."""
         return self.town.person(name + self.suffix)
 
+    def official(self, name, role):
+        """Somebody with a role in the whole community."""
+        change = ChangeRoles(person_id=self.person(name).id, roles=frozenset({role}))
+        self.town.do(change, Actor(id="the first admin", roles=frozenset({"admin"})))
+        return self.town.engine.authenticate(self.town.sign_in(name + self.suffix).access_token)
+
+    def token(self, who):
+        """An access token of theirs; None for who has none."""
+        name = NAMES.get(who)
+        return name and self.town.sign_in(name + self.suffix).access_token
+
     def a_session(self, wire):
         """The member's: an hour ago by hand, or in an hour, where only that can be cancelled."""
         hour, now = timedelta(hours=1), self.town.clock.now()
@@ -192,6 +222,11 @@ class Scene:
             "credentials.sign_in": {"login": f"bob{self.suffix}", "password": PASSWORD},
             "credentials.refresh": {"refresh_token": token},
             "credentials.sign_out": {"refresh_token": token},
+            "credentials.change_password": {"current_password": PASSWORD, "new_password": NEW},
+            "credentials.sign_ins": {},
+            "credentials.end_sign_in": {"sign_in_id": self.bob.sign_in},
+            "credentials.sign_out_everywhere": {},
+            "people.change_roles": {"person_id": self.bob.id, "roles": frozenset()},
             "accounts.export": {},
             "accounts.delete": {"password": PASSWORD},
             "people.me": {},

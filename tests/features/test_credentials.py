@@ -1,27 +1,19 @@
-"""Credentials: how people prove who they are, and what nobody learns on the way."""
+"""Credentials: accounts opened, passwords changed and hashed anew, and no secret told."""
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import timedelta
-
-import attrs
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from focusmate_core import BadInput, Call, Refusal, codec
-from focusmate_core.features.credentials import Credential, Refresh, Register, SignIn, SignOut
-from focusmate_core.features.people import Person
+from focusmate_core import SYSTEM, BadInput, Call, Kind, Origin, codec
+from focusmate_core.features.credentials import ChangePassword, Credential, Register
+from focusmate_core.features.people import PersonDeleted
 from focusmate_core.features.profiles import Me
-from focusmate_core.fields import Email
+from focusmate_core.features.sign_ins import Refresh, SignIn, SignOut, sign_ins_of
+from focusmate_core.refusals import NotSignedIn
 from focusmate_core.testing.conformance.storage.kit import in_threads
-from focusmate_core.testing.memory import MemoryStorage
-from focusmate_core.testing.strategies import values
-from tests.features.town import PASSWORD, Town
+from tests.features.town import PASSWORD
 
-MONTH = timedelta(days=30)
-MOMENT = timedelta(microseconds=1)
+NEW = "battery staple 7"
 
 
 def signing_up(name="ada", **more):
@@ -117,236 +109,148 @@ def test_what_has_a_wrong_form_is_refused_by_its_field(field, wrong):
     assert [problem.field for problem in refused.value.fields] == [field]
 
 
-# -- sign in ---------------------------------------------------------------------------------------
+# -- change of password ----------------------------------------------------------------------------
 
 
-@given(email=values(Email), form=st.sampled_from(["NFC", "NFD"]))
-@example(email="André@example.org", form="NFD")
-@example(email="andre\u0301@example.org", form="NFC")
-@example(email="İo@example.org", form="NFD")
-def test_an_email_address_is_the_same_however_it_is_written(email, form):
-    town = Town(MemoryStorage())
-    ada = town.do(signing_up(email=email))
-    for written in (email, unicodedata.normalize(form, email), email.casefold()):
-        if len(written.partition("@")[0]) <= 64 and len(written) <= 254:
-            assert town.do(SignIn(login=written, password=PASSWORD)).person_id == ada.id
-            assert town.code(signing_up("other", email=written)) == "credentials.email_taken"
+def changing(current=PASSWORD, new=NEW):
+    return ChangePassword(current_password=current, new_password=new)
 
 
-@pytest.mark.parametrize("login", ["ada", "ADA", "ada@example.org", "Ada@EXAMPLE.org"])
-def test_one_signs_in_by_username_or_email_address_in_whatever_case(town, ada, login):
-    signed_in = town.do(SignIn(login=login, password=PASSWORD))
-    assert signed_in.person_id == ada.id
-    assert town.engine.authenticate(signed_in.access_token).id == ada.id
+@pytest.fixture
+def person(town, tokens):
+    return town.engine.authenticate(tokens.access_token)
 
 
-def test_an_unknown_user_and_a_wrong_password_cannot_be_told_apart(town, ada):
-    asked = [
-        SignIn(login=login, password=password)
-        for login in ("ada", "ada@example.org", "nobody", "nobody@example.org")
-        for password in ("wrong horse 9", PASSWORD.upper(), PASSWORD + " ")
+def test_after_a_change_the_new_password_is_good_and_the_former_is_not(town, person):
+    assert town.do(changing(), person) is None
+    assert town.code(SignIn(login="ada", password=PASSWORD)) == "credentials.wrong"
+    assert town.sign_in("ada", NEW).person_id == person.id
+    told = [each for each in town.told(f"user:{person.id}") if each.type.endswith("d_changed")]
+    assert [codec.loads(each.data) for each in told] == [
+        {"person_id": person.id, "by_sign_in": person.sign_in}
     ]
-    refusals = [town.refused(each) for each in asked]
-    assert {(type(r), r.code, r.kind, r.detail, str(r.params())) for r in refusals} == {
-        (type(refusals[0]), "credentials.wrong", refusals[0].kind, refusals[0].detail, "{}")
-    }
 
 
-def test_an_unknown_user_costs_a_verification_like_a_known_one(town, ada):
-    verified = []
-    verify = town.passwords.verify
-    town.passwords.verify = lambda *given: verified.append(given) or verify(*given)
-    for login in ("ada", "nobody", "ada@example.org", "nobody@example.org"):
-        town.code(SignIn(login=login, password="wrong horse 9"))
-    assert len(verified) == 4
+def test_a_change_ends_all_sign_ins_but_the_one_it_came_by(town, tokens, person):
+    other, bobs = town.sign_in("ada"), town.person("bob")
+    town.do(changing(), person)
+    assert town.engine.authenticate(tokens.access_token) == person
+    with pytest.raises(NotSignedIn):
+        town.engine.authenticate(other.access_token)
+    code = town.code(Refresh(refresh_token=other.refresh_token))
+    assert code == "credentials.refresh_not_good"
+    assert town.code(Me(), bobs) == "ok"
+    assert town.do(Refresh(refresh_token=tokens.refresh_token)).person_id == person.id
 
 
-@given(password=st.text(min_size=8, max_size=128), other=st.text(min_size=8, max_size=128))
-def test_only_the_very_password_signs_in(password, other):
-    town = Town(MemoryStorage())
-    try:
-        town.register("ada", password)
-    except BadInput:
-        return
-    assert town.sign_in("ada", password).access_token
-    if other != password:
-        with pytest.raises(Refusal):
-            town.sign_in("ada", other)
+def test_the_current_password_is_asked_for_and_a_wrong_one_changes_nothing(town, person):
+    before = town.storage.fingerprint() if hasattr(town.storage, "fingerprint") else None
+    refusal = town.refused(changing(current="wrong horse 9"), person)
+    assert (refusal.code, refusal.kind) == ("credentials.wrong_password", Kind.NOT_ALLOWED)
+    assert before is None or town.storage.fingerprint() == before
+    assert town.sign_in("ada").person_id == person.id
 
 
-def test_a_sign_in_that_was_prepared_before_the_account_changed_is_refused(town, ada):
+def test_a_new_password_that_is_guessed_first_is_refused_by_its_field(town, person):
+    refusal = town.refused(changing(new="password1"), person)
+    assert [problem.field for problem in refusal.fields] == ["new_password"]
+
+
+def test_who_has_no_password_here_changes_none(town):
+    assert town.code(changing(), town.somebody()) == "credentials.wrong_password"
+
+
+def test_of_two_changes_at_once_the_second_finds_its_password_gone(town, person):
+    calls = [
+        town.engine.ready(Call(changing(new=new), person)) for new in (NEW, "another staple 7")
+    ]
+    first, second = town.engine.run(calls)
+    assert (first.refusal, second.refusal.code) == (None, "credentials.wrong_password")
+    assert town.sign_in("ada", NEW)
+
+
+def test_a_sign_in_that_was_verified_before_the_change_is_refused_after_it(town, person):
     ready = town.engine.ready(Call(SignIn(login="ada", password=PASSWORD)))
-    for stale in (
-        ready.prepared.but(password_hash="the former hash"),
-        ready.prepared.but(person_id=town.somebody().id),
-    ):
-        (outcome,) = town.engine.run([attrs.evolve(ready, prepared=stale)])
-        assert outcome.refusal.code == "credentials.wrong"
+    town.do(changing(), person)
+    (outcome,) = town.engine.run([ready])
+    assert outcome.refusal.code == "credentials.wrong"
 
 
-@pytest.mark.parametrize("message", [SignIn, Refresh, SignOut, Register])
+# -- hashed anew -----------------------------------------------------------------------------------
+
+
+def hash_of(town, person_id):
+    with town.storage.read() as reader:
+        return reader.get(Credential, person_id).password_hash
+
+
+def test_a_hash_of_former_parameters_is_made_anew_by_the_next_sign_in(town, ada):
+    former = hash_of(town, ada.id)
+    town.sign_in("ada")
+    assert hash_of(town, ada.id) == former
+    town.passwords.parameters += 1
+    assert town.code(SignIn(login="ada", password="wrong horse 9")) == "credentials.wrong"
+    assert hash_of(town, ada.id) == former
+    town.sign_in("ada")
+    following = hash_of(town, ada.id)
+    assert (town.passwords.is_outdated(former), town.passwords.is_outdated(following)) == (
+        True,
+        False,
+    )
+    town.sign_in("ada")
+    assert hash_of(town, ada.id) == following
+
+
+def test_of_two_sign_ins_that_hash_anew_at_once_both_are_in(town, ada):
+    town.passwords.parameters += 1
+    ask = Call(SignIn(login="ada", password=PASSWORD))
+    calls = [town.engine.ready(ask) for _ in range(2)]
+    first, second = town.engine.run(calls)
+    assert first.answer.person_id == second.answer.person_id == ada.id
+    assert hash_of(town, ada.id) == calls[0].prepared.fresh_hash
+
+
+# -- the end of an account -------------------------------------------------------------------------
+
+
+def test_with_the_account_goes_what_it_is_signed_in_to_with(town, person):
+    with town.storage.write() as unit:
+        work = town.engine._work
+        ctx = work.context(SYSTEM, Origin(), unit, fresh := [])
+        ctx.emit(PersonDeleted(person_id=person.id), to=f"user:{person.id}")
+        ctx.react()
+        unit.append(fresh)
+    assert town.code(SignIn(login="ada@example.org", password=PASSWORD)) == "credentials.wrong"
+    with town.storage.read() as reader:
+        assert reader.get(Credential, person.id) is None
+        assert reader.find(sign_ins_of(person.id)).items == ()
+
+
+def test_who_takes_their_data_along_finds_their_address_and_no_hash(town, person):
+    with town.storage.read() as reader:
+        ctx = town.engine._query_context(person, Origin(), reader)
+        found = ctx.contributions("export", person.id)
+        nobodys = ctx.contributions("export", town.somebody().id)
+    assert codec.plain(found["credentials"]) == {"email": "ada@example.org"}
+    assert [each.is_current for each in found["sign_ins"]] == [True]
+    assert (nobodys["credentials"], nobodys["sign_ins"]) == (None, ())
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", [SignIn, Refresh, SignOut, Register, ChangePassword])
 def test_what_carries_a_secret_takes_no_idempotency_key(town, tokens, message):
     asked = {
         SignIn: SignIn(login="ada", password=PASSWORD),
         Refresh: Refresh(refresh_token=tokens.refresh_token),
         SignOut: SignOut(refresh_token=tokens.refresh_token),
         Register: signing_up("bob"),
+        ChangePassword: changing(),
     }[message]
-    assert town.refused(asked, key="a key").code == "idempotency.key_not_taken"
-    assert town.code(asked) == "ok"
-
-
-# -- access tokens ---------------------------------------------------------------------------------
-
-
-def test_an_access_token_is_good_for_fifteen_minutes(town, tokens):
-    assert tokens.access_expires_at == town.clock.now() + timedelta(minutes=15)
-    town.clock.advance(timedelta(minutes=15) - timedelta(microseconds=1))
-    assert town.engine.authenticate(tokens.access_token).expires_at == tokens.access_expires_at
-    town.clock.advance(microseconds=1)
-    for _ in range(2):
-        with pytest.raises(Refusal) as refused:
-            town.engine.authenticate(tokens.access_token)
-        assert refused.value.code == "not_signed_in"
-
-
-@pytest.mark.parametrize(
-    "spoiled",
-    ["", "no token at all", "..", "{access}0", "A{access}", ".{access}", "{access}é", "{refresh}"],
-)
-def test_what_is_no_access_token_signs_nobody_in(town, tokens, spoiled):
-    with pytest.raises(Refusal) as refused:
-        town.engine.authenticate(
-            spoiled.format(access=tokens.access_token, refresh=tokens.refresh_token)
-        )
-    assert refused.value.code == "not_signed_in"
-
-
-@pytest.mark.parametrize("fraction", [1, 500_000, 999_999])
-def test_both_tokens_are_good_until_the_very_instant_that_was_told(town, ada, fraction):
-    town.clock.advance(microseconds=fraction)
-    tokens = town.sign_in("ada")
-    town.clock.set(tokens.access_expires_at - MOMENT)
-    assert town.engine.authenticate(tokens.access_token).expires_at == tokens.access_expires_at
-    town.clock.set(tokens.refresh_expires_at - MOMENT)
-    assert refreshed(town, tokens.refresh_token).person_id == ada.id
-
-
-# -- refresh ---------------------------------------------------------------------------------------
-
-
-def refreshed(town, token):
-    return town.do(Refresh(refresh_token=token))
-
-
-def test_each_refresh_gives_the_next_pair_and_uses_up_the_last(town, tokens):
-    for _ in range(5):
-        town.clock.advance(days=20)
-        following = refreshed(town, tokens.refresh_token)
-        assert following.refresh_token != tokens.refresh_token
-        assert following.refresh_expires_at == town.clock.now() + MONTH
-        assert town.engine.authenticate(following.access_token).id == tokens.person_id
-        tokens = following
-
-
-def test_a_refresh_token_that_comes_twice_ends_its_whole_family(town, tokens):
-    second = refreshed(town, tokens.refresh_token)
-    third = refreshed(town, second.refresh_token)
-    assert town.code(Refresh(refresh_token=second.refresh_token)) == "credentials.refresh_reused"
-    for token in (tokens, second, third):
-        code = town.code(Refresh(refresh_token=token.refresh_token))
-        assert code == "credentials.refresh_not_good"
-
-
-def test_that_a_family_ended_is_still_known_after_a_restart(town, tokens):
-    second = refreshed(town, tokens.refresh_token)
-    town.code(Refresh(refresh_token=tokens.refresh_token))
-    town.restart()
-    code = town.code(Refresh(refresh_token=second.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-def test_another_sign_in_of_the_same_person_is_another_family(town, tokens):
-    other = town.sign_in("ada")
-    refreshed(town, tokens.refresh_token)
-    town.code(Refresh(refresh_token=tokens.refresh_token))
-    assert refreshed(town, other.refresh_token).person_id == tokens.person_id
-
-
-def test_of_many_refreshes_at_once_one_gets_the_next_pair_and_the_family_ends(town, tokens):
-    ask = Refresh(refresh_token=tokens.refresh_token)
-    codes = in_threads(*[lambda: town.code(ask)] * 12)
-    assert sorted(set(codes)) == [
-        "credentials.refresh_not_good",
-        "credentials.refresh_reused",
-        "ok",
-    ]
-    assert codes.count("ok") == codes.count("credentials.refresh_reused") == 1
-
-
-def test_a_refresh_token_is_good_for_thirty_days(town, tokens):
-    assert tokens.refresh_expires_at == town.clock.now() + MONTH
-    town.clock.advance(MONTH)
-    code = town.code(Refresh(refresh_token=tokens.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-@pytest.mark.parametrize("spoil", ["x", "é", "."])
-@pytest.mark.parametrize("message", [Refresh, SignOut])
-def test_what_is_no_refresh_token_is_refused(town, tokens, message, spoil):
-    for token in (tokens.refresh_token + spoil, spoil, tokens.access_token):
-        assert town.code(message(refresh_token=token)) == "credentials.refresh_not_good"
-    assert refreshed(town, tokens.refresh_token)
-
-
-def test_the_tokens_of_an_account_that_is_gone_are_good_for_nothing(town, tokens):
-    with town.storage.write() as unit:
-        unit.delete(Person, tokens.person_id)
-    for message in (
-        Refresh(refresh_token=tokens.refresh_token),
-        SignIn(login="ada", password=PASSWORD),
-        SignIn(login="ada@example.org", password=PASSWORD),
-    ):
-        assert town.code(message) == "credentials.wrong"
     person = town.engine.authenticate(tokens.access_token)
-    assert town.code(Me(), person) == "not_signed_in"
-
-
-# -- sign out --------------------------------------------------------------------------------------
-
-
-def test_signing_out_ends_the_family_and_twice_is_once(town, tokens):
-    for _ in range(2):
-        assert town.do(SignOut(refresh_token=tokens.refresh_token)) is None
-    code = town.code(Refresh(refresh_token=tokens.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-def test_signing_out_with_a_used_token_ends_the_family_too(town, tokens):
-    second = refreshed(town, tokens.refresh_token)
-    town.do(SignOut(refresh_token=tokens.refresh_token))
-    code = town.code(Refresh(refresh_token=second.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-def test_an_expired_token_signs_nobody_out(town, tokens):
-    town.clock.advance(MONTH)
-    code = town.code(SignOut(refresh_token=tokens.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-def test_sign_ins_that_expired_are_swept_and_the_others_stay(town, tokens):
-    town.clock.advance(days=29)
-    later = town.sign_in("ada")
-    town.clock.advance(days=1, microseconds=1)
-    assert town.engine.sweep(retention=timedelta(days=365)) == 1
-    assert town.engine.sweep(retention=timedelta(days=365)) == 0
-    assert refreshed(town, later.refresh_token)
-    code = town.code(SignOut(refresh_token=tokens.refresh_token))
-    assert code == "credentials.refresh_not_good"
-
-
-# -- secrets ---------------------------------------------------------------------------------------
+    assert town.refused(asked, person, key="a key").code == "idempotency.key_not_taken"
+    assert town.code(asked, person) == "ok"
 
 
 def test_no_secret_leaves_in_any_view_event_or_message_shown(town, ada, tokens):

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from focusmate_core.features.credentials import Refresh, SignOut
+from focusmate_core.features.sign_ins import Refresh, SignOut
 from focusmate_core.refusals import NotSignedIn
 from tests.features.town import STORAGES, Town
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from focusmate_core import ANONYMOUS, Actor, Engine, Refusal, codec
-from focusmate_core.features import BUNDLED, credentials, rooms
+from focusmate_core.features import BUNDLED, credentials, rooms, sign_ins
 from focusmate_core.outbox import Envelope, split_stream
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.storage import Storage
@@ -95,9 +95,9 @@ class Town:
         email = f"{name}@example.org"
         return self.do(credentials.Register(email=email, username=name, password=password))
 
-    def sign_in(self, name: str, password: str = PASSWORD) -> credentials.SignedIn:
+    def sign_in(self, name: str, password: str = PASSWORD) -> sign_ins.SignedIn:
         """A pair of tokens."""
-        return self.do(credentials.SignIn(login=name, password=password))
+        return self.do(sign_ins.SignIn(login=name, password=password))
 
     def person(self, name: str) -> Actor:
         """Somebody who registered and signed in."""

@@ -14,14 +14,17 @@ from typing import Any
 
 from focusmate_core import Access, Actor
 from focusmate_core.features import (
+    credentials,
     invitations,
     inviting,
     links,
     moderation,
     records,
+    roles,
     room_changes,
     rooms,
     seats,
+    sign_outs,
     signs,
     timer_control,
 )
@@ -30,7 +33,7 @@ from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.fields import instant_text
 from focusmate_core.registry import Registry
 from focusmate_core.testing.memory import MemoryStorage
-from tests.features.town import Town
+from tests.features.town import PASSWORD, Town
 
 HERE = Path(__file__).parent
 Stored = dict[str, Any]
@@ -90,6 +93,7 @@ def story(town: Town) -> list[Stored]:
     town.do(timer_control.ResetTimer(room_id=room.id), ada)
     town.do(seats.LeaveRoom(room_id=room.id), bob)
     town.do(rooms.CloseRoom(room_id=room.id), ada)
+    what_becomes_of_an_account(town)
     return due
 
 
@@ -137,6 +141,16 @@ def what_the_host_can(town: Town, ada: Actor) -> None:
     town.do(seats.JoinRoom(room_id=room_id), eve)
     town.do(room_changes.HandOverRoom(room_id=room_id, person_id=eve.id), ada)
     town.do(rooms.CloseRoom(room_id=room_id), eve)
+
+
+def what_becomes_of_an_account(town: Town) -> None:
+    """Another password, a role, and a sign-in that ends."""
+    eve = town.person("eve")
+    new = "battery staple 7"
+    town.do(credentials.ChangePassword(current_password=PASSWORD, new_password=new), eve)
+    admin = Actor(id="root", roles=frozenset({"admin"}))
+    town.do(roles.ChangeRoles(person_id=eve.id, roles=frozenset({roles.Role.MODERATOR})), admin)
+    town.do(sign_outs.SignOutEverywhere(), eve)
 
 
 def by_hand(town: Town, ada: Actor) -> None:

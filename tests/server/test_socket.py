@@ -344,8 +344,8 @@ def test_bad_input_over_the_socket_is_refused_with_its_fields(path: Path):
         client.sendall(greeting_frame(STORAGE))
         unpacker = Unpacker()
         assert list(unpacker.feed(client.recv(65536))) == [{"n": 0, "storage": STORAGE}]
-        frame = {"do": "rooms.join", "with": {"room_id": 7}, "actor": ["a", []], "origin": ["", ""]}
-        client.sendall(pack({**frame, "n": 3, "key": None}))
+        frame = {"do": "rooms.join", "with": {"room_id": 7}, "actor": ["a", [], ""]}
+        client.sendall(pack({**frame, "origin": ["", ""], "n": 3, "key": None}))
         (told,) = unpacker.feed(client.recv(65536))
     refusal = outcome_of(told, None, REGISTRY).refusal
     assert isinstance(refusal, BadInput)

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _change_people()
     _change_rooms()
     _change_sign_ins()
+    _change_credentials()
 
 
 def _change_people() -> None:
@@ -57,6 +58,7 @@ def _change_rooms() -> None:
         batch_op.add_column(_empty("avatar_url", TEXT), insert_after="moves")
         batch_op.add_column(_filled("settings", TEXT, "'{}'"), insert_after="avatar_url")
         batch_op.add_column(_filled("revision", sa.BigInteger(), "1"), insert_after="settings")
+        batch_op.create_index("ix_rooms_host_id_id", ["host_id", "id"], unique=False)
     _forget_defaults("rooms", "settings", "revision")
     with op.batch_alter_table("seats", schema=None) as batch_op:
         batch_op.create_index("ix_seats_person_id_room_id", ["person_id", "room_id"], unique=False)
@@ -70,6 +72,14 @@ def _change_sign_ins() -> None:
             "ix_sign_ins_person_id_created_at_id", ["person_id", "created_at", "id"], unique=False
         )
     _forget_defaults("sign_ins", "address")
+
+
+def _change_credentials() -> None:
+    with op.batch_alter_table("credentials", schema=None, recreate="always") as batch_op:
+        batch_op.add_column(
+            _filled("generation", sa.BigInteger(), "1"), insert_after="password_hash"
+        )
+    _forget_defaults("credentials", "generation")
 
 
 def _filled(name: str, kind: Any, value: str) -> sa.Column[Any]:
