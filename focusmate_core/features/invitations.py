@@ -6,6 +6,7 @@ from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
+from focusmate_core.features.bans import PersonBanned
 from focusmate_core.features.people import PersonDeleted, person_stream
 from focusmate_core.features.rooms import (
     Room,
@@ -275,6 +276,12 @@ def decline_invitation(ask: DeclineInvitation, ctx: Context) -> InvitationView:
 def accept_by_joining(fact: RoomJoined, ctx: Context) -> None:
     """Who is in the room has accepted, whichever way they came."""
     end_if_pending(fact.room_id, fact.person_id, InvitationState.ACCEPTED, ctx)
+
+
+@reacts(to=PersonBanned)
+def revoke_with_the_ban(fact: PersonBanned, ctx: Context) -> None:
+    """Who is banned is not invited."""
+    end_if_pending(fact.room_id, fact.person_id, InvitationState.REVOKED, ctx)
 
 
 @reacts(to=RoomClosed)

@@ -22,7 +22,17 @@ from focusmate_core.features.invitations import (
 from focusmate_core.features.rooms import Room, Seat, held_room, known_room
 from focusmate_core.fields import Id, Limit, Span, Text
 from focusmate_core.finding import Find, Is
-from focusmate_core.messages import Command, Query, Value, command, handler, query, view, view_of
+from focusmate_core.messages import (
+    Actor,
+    Command,
+    Query,
+    Value,
+    command,
+    handler,
+    query,
+    view,
+    view_of,
+)
 from focusmate_core.refusals import Kind, NotAllowed, Refusal, refusal
 
 MOST = 200
@@ -84,7 +94,7 @@ class TooManyInvited(Refusal):
 
 def check_inviter(room: Room, ctx: Context | QueryContext) -> None:
     """Refuse whoever may not let others in: `NotAllowed`."""
-    if not _may_invite(room, ctx):
+    if not _may_invite(room, ctx.store.get(Seat, (room.id, ctx.actor.id)), ctx.actor):
         raise NotAllowed(needed="the room's host or one of its moderators")
 
 
@@ -94,9 +104,8 @@ def check_no_desk(room: Room) -> None:
         raise InvitedToDesk
 
 
-def _may_invite(room: Room, ctx: Context | QueryContext) -> bool:
-    seat = ctx.store.get(Seat, (room.id, ctx.actor.id))
-    return ctx.actor.id == room.host_id or (seat is not None and seat.is_moderator)
+def _may_invite(room: Room, seat: Seat | None, actor: Actor) -> bool:
+    return actor.id == room.host_id or (seat is not None and seat.is_moderator)
 
 
 # -- invite ---------------------------------------------------------------------------------------
@@ -178,7 +187,7 @@ def revoke_invitation(ask: RevokeInvitation, ctx: Context) -> InvitationView:
     seat = ctx.store.get(Seat, (room_id, ctx.actor.id))
     if invitation is None or room is None:
         raise InvitationNotFound
-    if ctx.actor.id != invitation.invited_by and not _may_invite(room, ctx):
+    if ctx.actor.id != invitation.invited_by and not _may_invite(room, seat, ctx.actor):
         if seat is None and ctx.actor.id != invitation.person_id:
             raise InvitationNotFound
         raise NotAllowed(needed="who sent it, the room's host or one of its moderators")

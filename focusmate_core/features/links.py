@@ -291,8 +291,7 @@ class PreviewLink(Query[LinkPreview]):
 def preview_link(ask: PreviewLink, ctx: QueryContext) -> LinkPreview:
     """Refuses `LinkIsNotGood`."""
     _, room, is_in = _led_to(ask.code, ctx)
-    is_full = room.capacity is not None and room.seated >= room.capacity
-    may_join = is_in or not (is_full or is_banned(room, ctx.actor.id, ctx))
+    may_join = is_in or not (room.is_full or is_banned(room, ctx.actor.id, ctx))
     return LinkPreview(room=preview(room), is_in=is_in, may_join=may_join)
 
 
