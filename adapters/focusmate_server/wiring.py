@@ -72,8 +72,8 @@ def copy_storage(settings: Settings, path: Path) -> None:
         raise CannotStart(f"FOCUSMATE_STORAGE: {said}")
     try:
         storage.copy(path)
-    except (StorageError, Unavailable) as wrong:
-        raise CannotStart(f"FOCUSMATE_STORAGE: {settings.storage}: {wrong}") from None
+    except StorageError as wrong:
+        raise CannotStart(f"FOCUSMATE_STORAGE: {wrong}") from None
 
 
 class Migrating:

@@ -177,7 +177,7 @@ class SqliteDriver:
             with closing(self.connect()) as here, closing(sqlite3.connect(path)) as there:
                 here.backup(there)  # all pages in one step, so of one instant
         except sqlite3.Error as cause:
-            fail(cause)
+            raise BadUrl(f"{self._path} cannot be copied ({cause})") from cause
 
     def bell(self) -> SqliteBell:
         self._look_on()

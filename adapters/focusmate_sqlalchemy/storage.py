@@ -68,7 +68,7 @@ class SqlStorage:
     def copy(self, path: Path) -> None:
         """All that is committed at one instant, into an empty file, while others write.
 
-        It needs not be open, and may be of another version. `BadUrl` where there is nothing yet.
+        It needs not be open, and may be of another version. `BadUrl` says why it cannot be copied.
         """
         self._driver.copy(path)
 

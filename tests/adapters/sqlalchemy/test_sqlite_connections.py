@@ -9,7 +9,7 @@ import pytest
 from focusmate_core.finding import Find
 from focusmate_core.refusals import Unavailable
 from focusmate_core.testing.conformance.storage.kit import ENTITIES, Thing, keep, kept
-from focusmate_sqlalchemy import SqlStorage
+from focusmate_sqlalchemy import BadUrl, SqlStorage
 
 
 @pytest.fixture
@@ -168,3 +168,22 @@ def test_a_relative_path_stays_where_it_was_when_the_directory_changes(tmp_path,
     assert kept(storage, Thing, "1") is not None
     storage.close()
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_copy_has_what_is_committed_and_waits_for_no_unit_under_way(storage, tmp_path):
+    keep(storage, Thing(id="1"))
+    with storage.write() as unit:
+        unit.put(Thing(id="2"))
+        storage.copy(tmp_path / "copy.db")
+    copied = SqlStorage(f"sqlite:///{tmp_path / 'copy.db'}")
+    copied.open(ENTITIES)
+    assert [kept(copied, Thing, each) is None for each in ("1", "2")] == [False, True]
+    copied.close()
+
+
+def test_of_what_is_not_there_or_no_database_no_copy_is_made(tmp_path):
+    (tmp_path / "letter.db").write_text("Dear Ada, " * 100)
+    with pytest.raises(BadUrl, match="there is no database"):
+        SqlStorage(f"sqlite:///{tmp_path / 'away.db'}").copy(tmp_path / "copy.db")
+    with pytest.raises(BadUrl, match="is not a database"):
+        SqlStorage(f"sqlite:///{tmp_path / 'letter.db'}").copy(tmp_path / "copy.db")
