@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from limits.storage import MovingWindowSupport, Storage
 
@@ -42,7 +42,7 @@ class SlotStorage(Storage, MovingWindowSupport):
     the keys have doubled. A take counts until its slot is over: up to 1/64 of the span longer.
     """
 
-    STORAGE_SCHEME: ClassVar[list[str]] = ["focusmate+slots"]
+    STORAGE_SCHEME = ["focusmate+slots"]  # noqa: RUF012  as the library declares it
 
     def __init__(self, uri: str | None = None, **options: float | str | bool) -> None:
         super().__init__(uri, wrap_exceptions=False, **options)

@@ -45,7 +45,7 @@ class WindowLimits:
 class _Item(RateLimitItemPerSecond):
     def key_for(self, *identifiers: bytes | str | float) -> str:
         """The library's own takes as long as all the rest of a take."""
-        return "{}/{}/{}/{}".format(self.amount, self.multiples, *identifiers)
+        return f"{self.amount}/{self.multiples}/{'/'.join(map(str, identifiers))}"
 
 
 @cache

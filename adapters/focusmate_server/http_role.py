@@ -20,8 +20,10 @@ from focusmate_core.ports.runner import Runner
 from focusmate_core.refusals import Unavailable
 from focusmate_falcon.app import create_app
 from focusmate_falcon.settings import DoorSettings
+from focusmate_limits import WindowLimits
 from focusmate_server import signals
 from focusmate_server.places import Pen, places_of
+from focusmate_server.proxies import address_of
 from focusmate_server.settings import CannotStart, Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer import OK, Follower, Writer
@@ -81,8 +83,13 @@ class HttpRole:
     async def live(self, listening: socket.socket, announce: Callable[[], None]) -> None:
         """Serve until a signal comes."""
         self._engine = open_engine(self._settings)
-        door = DoorSettings(origins=self._settings.cors_origins)
-        app = create_app(self._engine, self, settings=door, ready=self._ready)
+        app = create_app(
+            self._engine,
+            self,
+            settings=door_settings(self._settings),
+            ready=self._ready,
+            limits=WindowLimits(),
+        )
         self._server = Server(_config(app), announce)
         await self._begin()
         for number in signals.that_end():
@@ -161,6 +168,18 @@ class HttpRole:
         except Unavailable as away:
             return {"storage": away.detail}
         return {"storage": OK, **parts}
+
+
+def door_settings(settings: Settings) -> DoorSettings:
+    """The door's own."""
+    return DoorSettings(
+        origins=settings.cors_origins,
+        reads=settings.limit_reads,
+        writes=settings.limit_writes,
+        sign_ins=settings.limit_sign_ins,
+        requests=settings.limit_requests,
+        address_of=address_of(settings),
+    )
 
 
 def _config(app: object) -> uvicorn.Config:

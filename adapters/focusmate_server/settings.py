@@ -1,6 +1,7 @@
 """Settings: what can be set, from a TOML file, the environment and the command line."""
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import attrs
+
+from focusmate_core.ports.limits import Rate
 
 PREFIX = "FOCUSMATE_"
 CONFIG = "FOCUSMATE_CONFIG"
@@ -44,6 +47,9 @@ _BIND = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(
 _ORIGIN = re.compile(
     r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?"
 )
+_RATE = re.compile(r"(?P<most>[0-9]{1,9})/(?P<seconds>[0-9]{1,5})")
+OFF = "off"
+LONGEST_RATE = 86_400
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:.+", re.DOTALL)
 
 
@@ -85,6 +91,28 @@ def read_origins(given: Any) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def read_networks(given: Any) -> tuple[str, ...]:
+    """Addresses and networks: a list in TOML, separated by commas elsewhere."""
+    asked = "addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise _no(asked, given)
+    try:
+        return tuple(str(ipaddress.ip_network(part.strip())) for part in parts if part.strip())
+    except ValueError:
+        raise _no(asked, given) from None
+
+
+def read_rate(given: Any) -> Rate | None:
+    """So many in so many seconds, `600/60`; None for `off`."""
+    if given == OFF:
+        return None
+    found = _RATE.fullmatch(given) if isinstance(given, str) else None
+    if found is None or not int(found["most"]) or not 1 <= int(found["seconds"]) <= LONGEST_RATE:
+        raise _no("a number and seconds, such as 600/60, or off", given)
+    return Rate(int(found["most"]), timedelta(seconds=int(found["seconds"])))
+
+
 def read_whole(least: int, most: int) -> Read:
     """A whole number within bounds, both included."""
 
@@ -114,6 +142,9 @@ def read_choice(*choices: str) -> Read:
 
 
 LEASED = "leased"
+
+
+MINUTE = timedelta(minutes=1)
 
 
 def _told(read: Read, told: str) -> dict[str, Any]:
@@ -147,6 +178,26 @@ class Settings:
     cors_origins: tuple[str, ...] = attrs.field(
         default=(),
         metadata=_told(read_origins, "Web origins that may call the HTTP door, or *."),
+    )
+    trusted_proxies: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata=_told(read_networks, "Proxies that say rightly whom a request comes from."),
+    )
+    limit_reads: Rate | None = attrs.field(
+        default=Rate(1200, MINUTE),
+        metadata=_told(read_rate, "How often each person may ask by HTTP, as 1200/60, or off."),
+    )
+    limit_writes: Rate | None = attrs.field(
+        default=Rate(600, MINUTE),
+        metadata=_told(read_rate, "How often each person may send commands by HTTP, or off."),
+    )
+    limit_sign_ins: Rate | None = attrs.field(
+        default=Rate(300, MINUTE),
+        metadata=_told(read_rate, "How often an address may register and sign in, or off."),
+    )
+    limit_requests: Rate | None = attrs.field(
+        default=Rate(6000, MINUTE / 6),
+        metadata=_told(read_rate, "How often an address may ask anything by HTTP, or off."),
     )
     retention_days: int = attrs.field(
         default=30,

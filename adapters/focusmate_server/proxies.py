@@ -1,0 +1,115 @@
+"""Proxies: whom a request comes from, where a proxy that is trusted brings it."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from focusmate_server.settings import Settings
+
+Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+_WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](?::[\w.-]+)?|(?P<four>[0-9.]+)(?::[\w.-]+)?")
+_FOR = re.compile(
+    r'(?:^|;)\s*for\s*=\s*(?:"(?P<quoted>[^"\\]*)"|(?P<token>[^\s;"]+))\s*(?=;|$)', re.IGNORECASE
+)
+_ELEMENT = re.compile(r'(?:[^,"]|"[^"]*")+')
+LONGEST = 8192
+"""How much of a header is read, from its end."""
+log = logging.getLogger(__name__)
+
+
+def ip_of(text: str) -> Ip | None:
+    """An address with or without brackets, port and zone; an IPv4 one also where it is mapped."""
+    found = _WITH_PORT.fullmatch(text.strip())
+    bare = (found["six"] or found["four"]) if found else text.strip()
+    try:
+        given = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(given, ipaddress.IPv6Address) and given.ipv4_mapped is not None:
+        return given.ipv4_mapped
+    return given
+
+
+class Proxies:
+    """Which peers are proxies that are trusted; none by default, and then no header counts."""
+
+    def __init__(self, networks: Sequence[Network] = ()) -> None:
+        self._networks = tuple(networks)
+        self._has_told = False
+        self._trusts = lru_cache(4096)(self._look)
+
+    def address_of(self, peer: str, headers: Headers) -> str:
+        """Whom a request comes from: the nearest before it that is no trusted proxy.
+
+        `X-Forwarded-For` and `Forwarded` (RFC 7239) are read from the right, where the trusted ones
+        wrote. A proxy that writes one lets the other pass as it came, so if both are there and do
+        not say the same, neither counts. What is no address ends the reading.
+        """
+        told = [
+            self._nearest(peer, read(said))
+            for name, read in _READ.items()
+            if (said := _joined(headers, name))
+        ]
+        if not told:
+            return peer
+        if not self._trusts(peer):
+            self._tell(peer)
+            return peer
+        return told[0] if len(set(told)) == 1 else peer
+
+    def _nearest(self, peer: str, told: Iterator[str]) -> str:
+        nearest = peer
+        for text in told:
+            address = ip_of(text) if self._trusts(nearest) else None
+            if address is None:
+                break
+            nearest = str(address)
+        return nearest
+
+    def _look(self, text: str) -> bool:
+        address = ip_of(text)
+        return address is not None and any(address in network for network in self._networks)
+
+    def _tell(self, peer: str) -> None:
+        """Say once what is likely forgotten: all who come by this proxy count as one address."""
+        address = ip_of(peer)
+        if self._has_told or address is None or not address.is_loopback:
+            return
+        self._has_told = True
+        log.warning("a proxy at %s is not trusted: name it in FOCUSMATE_TRUSTED_PROXIES", peer)
+
+
+def address_of(settings: Settings) -> Callable[[str, Headers], str]:
+    """What a door is given to know whom a request comes from."""
+    return Proxies([ipaddress.ip_network(each) for each in settings.trusted_proxies]).address_of
+
+
+def _joined(headers: Headers, name: bytes) -> str:
+    return ",".join([value.decode("latin-1") for given, value in headers if given == name])[
+        -LONGEST:
+    ]
+
+
+def _addresses(former: str) -> Iterator[str]:
+    return reversed(former.split(","))
+
+
+def _fors(forwarded: str) -> Iterator[str]:
+    """Who is told to be before each proxy, the last first; nonsense where an element has nobody."""
+    for element in reversed(_ELEMENT.findall(forwarded)):
+        found = _FOR.search(element.strip())
+        yield (found["quoted"] or found["token"] or "") if found else ""
+
+
+_READ: Mapping[bytes, Callable[[str], Iterator[str]]] = {
+    b"x-forwarded-for": _addresses,
+    b"forwarded": _fors,
+}
