@@ -7,7 +7,7 @@ from typing import Annotated
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.bans import PersonBanned
-from focusmate_core.features.people import PersonDeleted, person_stream
+from focusmate_core.features.people import PersonDeleted, PersonLeaving, person_stream
 from focusmate_core.features.rooms import (
     Room,
     RoomClosed,
@@ -27,6 +27,7 @@ from focusmate_core.messages import (
     Query,
     Value,
     command,
+    contributes,
     event,
     handler,
     query,
@@ -64,6 +65,7 @@ class InvitationState(enum.Enum):
         ("room_id", "state", "over_at", "person_id"),
         ("person_id", "state", "over_at", "room_id"),
         "over_at",
+        "invited_by",
     ],
 )
 class Invitation(Entity):
@@ -292,13 +294,39 @@ def revoke_with_the_room(fact: RoomClosed, ctx: Context) -> None:
         end(invitation, InvitationState.REVOKED, ctx)
 
 
+def _of(person_id: str, ctx: Context | QueryContext) -> list[Invitation]:
+    """Those that somebody was sent, and those that they sent."""
+    to_them, by_them = Is("person_id", person_id), Is("invited_by", person_id)
+    received = Find(Invitation, where=(to_them,), order=("state", "over_at"))
+    sent = Find(Invitation, where=(by_them,))
+    return [*find_all(ctx.store, received), *find_all(ctx.store, sent)]
+
+
+@contributes("rooms", "invitations")
+def rooms_invited_to(person_id: str, ctx: Context) -> frozenset[str]:
+    """The rooms where somebody is told when they invite nobody any more."""
+    return frozenset(each.room_id for each in _of(person_id, ctx) if each.is_pending(ctx.now))
+
+
+@reacts(to=PersonLeaving)
+def revoke_with_the_account(fact: PersonLeaving, ctx: Context) -> None:
+    """Nobody is invited who is no more, or by whoever is no more."""
+    for each in _of(fact.person_id, ctx):
+        if each.is_pending(ctx.now):
+            end(held(each, ctx), InvitationState.REVOKED, ctx)
+
+
 @reacts(to=PersonDeleted)
-def forget_who_was_invited(fact: PersonDeleted, ctx: Context) -> None:
-    """Nothing is kept of an invitation to somebody who is no more."""
-    theirs = Is("person_id", fact.person_id)
-    asked = Find(Invitation, where=(theirs,), order=("state", "over_at"))
-    for each in list(find_all(ctx.store, asked)):
+def forget_with_the_account(fact: PersonDeleted, ctx: Context) -> None:
+    """Nothing is kept of an invitation to or by somebody who is no more."""
+    for each in _of(fact.person_id, ctx):
         ctx.store.delete(Invitation, (each.room_id, each.person_id))
+
+
+@contributes("export", "invitations")
+def export_invitations(person_id: str, ctx: QueryContext) -> list[InvitationView]:
+    """Those that they were sent, and those that they sent."""
+    return [told(each, ctx.now) for each in _of(person_id, ctx)]
 
 
 @sweeps

@@ -8,6 +8,7 @@ from focusmate_core.entities import Entity, entity
 from focusmate_core.features.bans import is_banned
 from focusmate_core.features.invitations import KEPT, Cursor, RoomPreview, preview
 from focusmate_core.features.inviting import check_inviter, check_no_desk
+from focusmate_core.features.people import PersonDeleted, PersonLeaving
 from focusmate_core.features.rooms import (
     Room,
     RoomClosed,
@@ -28,6 +29,7 @@ from focusmate_core.messages import (
     Query,
     Value,
     command,
+    contributes,
     event,
     handler,
     query,
@@ -53,7 +55,7 @@ Uses = Annotated[int, Whole(1, 1000)]
 @entity(
     "links",
     unique=["code"],
-    index=[("room_id", "created_at"), ("room_id", "over_at"), "over_at"],
+    index=[("room_id", "created_at"), ("room_id", "over_at"), "over_at", "created_by"],
 )
 class InviteLink(Entity):
     """A code that lets whoever holds it sit down in a room."""
@@ -236,6 +238,38 @@ def revoke_with_the_room(fact: RoomClosed, ctx: Context) -> None:
     """Nothing leads into a closed room. That it was closed says so."""
     for link in list(find_all(ctx.store, _not_over(fact.room_id, ctx))):
         ctx.store.put(link.revoke(ctx.now))
+
+
+def _by(person_id: str, ctx: Context | QueryContext) -> list[InviteLink]:
+    return list(find_all(ctx.store, Find(InviteLink, where=(Is("created_by", person_id),))))
+
+
+@contributes("rooms", "links")
+def rooms_led_into(person_id: str, ctx: Context) -> frozenset[str]:
+    """The rooms into which a link of theirs leads."""
+    return frozenset(link.room_id for link in _by(person_id, ctx) if link.over_at > ctx.now)
+
+
+@reacts(to=PersonLeaving)
+def revoke_with_the_account(fact: PersonLeaving, ctx: Context) -> None:
+    """No link of somebody who is no more leads anywhere."""
+    for link in _by(fact.person_id, ctx):
+        if link.over_at > ctx.now:
+            the_room(link.room_id, ctx)
+            _revoke(link, ctx)
+
+
+@reacts(to=PersonDeleted)
+def forget_with_the_account(fact: PersonDeleted, ctx: Context) -> None:
+    """Nothing is kept of their links."""
+    for link in _by(fact.person_id, ctx):
+        ctx.store.delete(InviteLink, link.id)
+
+
+@contributes("export", "links")
+def export_links(person_id: str, ctx: QueryContext) -> list[LinkView]:
+    """The links that they made."""
+    return [told(link, ctx.now) for link in _by(person_id, ctx)]
 
 
 @sweeps
