@@ -67,6 +67,9 @@ class TestBundledFeatures(FeatureContract):
             "last": days,
             "started_at": instants,
             "starts_at": instants,
+            "words": st.sampled_from([*NAMES, "library"]),
+            "shows": st.none() | st.sampled_from([frozenset(), frozenset({"focused"})]),
+            "revision": st.none() | st.integers(1, 3),
         }
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from focusmate_core import Access, Actor
 from focusmate_core.features import (
+    accounts,
     credentials,
     invitations,
     inviting,
     links,
     moderation,
+    profiles,
     records,
     roles,
     room_changes,
@@ -144,13 +146,18 @@ def what_the_host_can(town: Town, ada: Actor) -> None:
 
 
 def what_becomes_of_an_account(town: Town) -> None:
-    """Another password, a role, and a sign-in that ends."""
+    """Another password, a role, a sign-in that ends, what one says of oneself, and the end."""
     eve = town.person("eve")
     new = "battery staple 7"
     town.do(credentials.ChangePassword(current_password=PASSWORD, new_password=new), eve)
     admin = Actor(id="root", roles=frozenset({"admin"}))
     town.do(roles.ChangeRoles(person_id=eve.id, roles=frozenset({roles.Role.MODERATOR})), admin)
     town.do(sign_outs.SignOutEverywhere(), eve)
+    said = {"display_name": "이브", "bio": "Hello.\nI read.", "locale": "ko-KR"}
+    picture = "https://example.org/eve.png"
+    shows = frozenset({"focused"})
+    town.do(profiles.UpdateProfile(**said, avatar_url=picture, shows=shows), eve)
+    town.do(accounts.DeleteAccount(password=new), eve)
 
 
 def by_hand(town: Town, ada: Actor) -> None:
