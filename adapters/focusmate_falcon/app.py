@@ -1,7 +1,7 @@
 """The app: every message behind its route, for one engine and one runner."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import TypeAlias
 
@@ -11,17 +11,20 @@ import orjson
 
 from focusmate_core.engine import Engine
 from focusmate_core.messages import Access
+from focusmate_core.ports.limits import Limits
 from focusmate_core.ports.runner import Runner
 from focusmate_core.registry import Registry
 from focusmate_falcon.door import HttpDoor
 from focusmate_falcon.endpoints import Behind, Endpoint, UnknownName
 from focusmate_falcon.health import Live, Readiness, Ready, nothing_to_ask
+from focusmate_falcon.metering import Meters
 from focusmate_falcon.openapi import Document
 from focusmate_falcon.pages import Page, problems_page
 from focusmate_falcon.problems import PAGE, handle_problems
 from focusmate_falcon.requests import DoorRequest
 from focusmate_falcon.routes import DO, ROUTES, Route, do_route
 from focusmate_falcon.settings import DoorSettings
+from focusmate_falcon.viewer import add_viewer
 
 App: TypeAlias = falcon.asgi.App[DoorRequest, falcon.asgi.Response]
 
@@ -32,33 +35,46 @@ def create_app(
     *,
     settings: DoorSettings | None = None,
     ready: Ready | None = None,
+    limits: Limits | None = None,
+    pages: Mapping[str, tuple[bytes, str]] | None = None,
 ) -> HttpDoor:
     """The ASGI app for one engine, whose calls `runner` runs.
 
-    `ready` says, for `/health/ready`, of each part the server rests on whether it is there.
+    `ready` says, for `/health/ready`, of each part the server rests on whether it is there;
+    `limits` counts where the settings have rates; `pages` are served as they are: by path, their
+    bytes and media type.
     """
     settings = settings or DoorSettings()
+    meters = Meters(settings, limits)
     app: App = falcon.asgi.App(request_type=DoorRequest)
     handle_problems(app)
-    behind = Behind(engine.authenticate, runner, settings.longest_body)
+    behind = Behind(engine.authenticate, runner, settings.longest_body, meters)
     _add_messages(app, engine.registry, behind)
     app.add_route(PAGE, Page(problems_page(engine.registry), falcon.MEDIA_HTML))
+    add_viewer(app)
+    for path, (content, media_type) in (pages or {}).items():
+        app.add_route(path, Page(content, media_type))
     app.add_route("/health/live", Live())
     app.add_route("/health/ready", Readiness(ready or nothing_to_ask))
-    return HttpDoor(app, settings)
+    return HttpDoor(app, settings, meters.requests)
 
 
 def _add_messages(app: App, registry: Registry, behind: Behind) -> None:
-    document = Document(registry)
     resources: dict[str, SimpleNamespace] = defaultdict(SimpleNamespace)
     for route in _offered(registry):
         endpoint = Endpoint(route, registry.messages[route.wire], behind)
         _bind(resources[route.path], route.method, endpoint)
-        document.add(route)
     for path, resource in resources.items():
         app.add_route(path, resource)
     app.add_route(DO, UnknownName())
-    app.add_route("/openapi.json", Page(orjson.dumps(document.finished()), falcon.MEDIA_JSON))
+    app.add_route("/openapi.json", Page(lambda: _document(registry), falcon.MEDIA_JSON))
+
+
+def _document(registry: Registry) -> bytes:
+    document = Document(registry)
+    for route in _offered(registry):
+        document.add(route)
+    return orjson.dumps(document.finished())
 
 
 def _offered(registry: Registry) -> Iterator[Route]:

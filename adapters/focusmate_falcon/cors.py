@@ -9,10 +9,13 @@ Headers = list[tuple[bytes, bytes]]
 ANY = "*"
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
-    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, If-Match"),
     (b"access-control-max-age", b"600"),
 ]
-_EXPOSED = (b"access-control-expose-headers", b"Location, Retry-After, WWW-Authenticate")
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
+)
 _ASKED_METHOD = b"access-control-request-method"
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import falcon
 
+from focusmate_core.refusals import TooOften
 from focusmate_falcon.cors import Cors
-from focusmate_falcon.problems import MEDIA_TYPE, of_http
-from focusmate_falcon.settings import DoorSettings
+from focusmate_falcon.metering import Meter
+from focusmate_falcon.problems import MEDIA_TYPE, Problem, of_http, of_refusal
+from focusmate_falcon.settings import DoorSettings, the_peer
+from focusmate_falcon.viewer import ASSETS, DOCS, HEADERS
 
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -28,16 +31,20 @@ SECURITY: Headers = [
 Each costs the server most of a microsecond an answer; X-Frame-Options would say what
 `frame-ancestors` says.
 """
+VIEWERS: Headers = HEADERS
+"""Of the viewer's own files, which may be cached and are allowed one another."""
 
 
 class HttpDoor:
-    """Falcon's app behind the guards: security headers, CORS, and a time limit for bodies.
+    """Falcon's app behind the guards: who asks and how often, headers, a time limit for bodies.
 
     They stand here and not in Falcon's middleware, where each would cost several times as much.
     """
 
-    def __init__(self, app: Asgi, settings: DoorSettings) -> None:
+    def __init__(self, app: Asgi, settings: DoorSettings, meter: Meter | None = None) -> None:
         self._app = app
+        self._meter = meter
+        self._address_of = None if settings.address_of is the_peer else settings.address_of
         self._cors = Cors.of(settings.origins)
         self._body_within = settings.body_within.total_seconds()
 
@@ -46,22 +53,44 @@ class HttpDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, bearing = scope["headers"], SECURITY
+        headers = scope["headers"]
         if type(headers) is not list:
             # ASGI promises no more than iterables, which may be good for one reading.
             headers = scope["headers"] = [tuple(header) for header in headers]
+        bearing = VIEWERS if _is_shown(scope["path"]) else SECURITY
         if self._cors is not None:
             leave = self._cors.preflight(scope["method"], headers)
             if leave is not None:
                 await _send(send, HTTPStatus.NO_CONTENT, SECURITY + leave)
                 return
-            bearing = SECURITY + self._cors.headers(headers)
+            bearing = bearing + self._cors.headers(headers)
+        refused = self._refused(scope)
+        if refused is not None:
+            await _send_early(send, of_refusal(refused), bearing)
+            return
         if _has_body(headers):
             receive = _within(self._body_within, receive)
         try:
             await self._app(scope, receive, _with(bearing, send))
         except falcon.HTTPError as early:
-            await _send_early(send, early, bearing)
+            await _send_early(send, of_http(early), bearing)
+
+    def _refused(self, scope: Event) -> TooOften | None:
+        """Put who is behind the peer in its place; what to say if they ask too often."""
+        if self._address_of is not None:
+            host, port = scope.get("client") or ("", 0)
+            scope["client"] = (self._address_of(host, scope["headers"]), port)
+        if self._meter is None:
+            return None
+        try:
+            self._meter.check((scope.get("client") or ("", 0))[0])
+        except TooOften as refused:
+            return refused
+        return None
+
+
+def _is_shown(path: str) -> bool:
+    return path == DOCS or path.startswith(f"{ASSETS}/")
 
 
 def _with(bearing: Headers, send: Send) -> Send:
@@ -73,9 +102,8 @@ def _with(bearing: Headers, send: Send) -> Send:
     return bear
 
 
-async def _send_early(send: Send, error: falcon.HTTPError, bearing: Headers) -> None:
+async def _send_early(send: Send, told: Problem, bearing: Headers) -> None:
     """Falcon waits for the beginning of a body before it handles errors, so here it is for it."""
-    told = of_http(error)
     headers = [(name.lower().encode(), value.encode()) for name, value in told.headers.items()]
     headers.append((b"content-type", MEDIA_TYPE.encode()))
     await _send(send, told.status, headers + bearing, told.document())

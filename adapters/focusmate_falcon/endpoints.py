@@ -13,10 +13,12 @@ from focusmate_core.calls import Call
 from focusmate_core.fields import plain_type
 from focusmate_core.messages import ANONYMOUS, Actor, Message, Origin
 from focusmate_core.ports.runner import Runner
-from focusmate_core.refusals import BadInput, FieldProblem, UnknownMessage
+from focusmate_core.refusals import BadInput, FieldProblem, NotSignedIn, UnknownMessage
 from focusmate_falcon.answers import json_of
+from focusmate_falcon.metering import Meters
 from focusmate_falcon.queries import Query
 from focusmate_falcon.requests import DoorRequest, check_json
+from focusmate_falcon.revisions import asked_for, etag, has_revision, takes_revision
 from focusmate_falcon.routes import Route
 
 KEY = "Idempotency-Key"
@@ -24,17 +26,28 @@ KEY = "Idempotency-Key"
 
 @attrs.frozen
 class Behind:
-    """What all endpoints share: what a token means, what runs a call, how long a body may be."""
+    """What all endpoints share: what a token means, what runs a call, and what bounds there are."""
 
     authenticate: Callable[[str], Actor]
     runner: Runner
     longest_body: int
+    meters: Meters
 
 
 class Endpoint:
     """Takes a request for one message and answers it."""
 
-    __slots__ = ("_bare", "_behind", "_location", "_message", "_query", "_status")
+    __slots__ = (
+        "_bare",
+        "_behind",
+        "_has_revision",
+        "_location",
+        "_message",
+        "_meter",
+        "_query",
+        "_status",
+        "_takes_revision",
+    )
 
     def __init__(self, route: Route, message: type[Message[Any]], behind: Behind) -> None:
         self._behind = behind
@@ -43,32 +56,48 @@ class Endpoint:
         self._status = route.status
         self._location = route.location
         self._bare = _is_whole_in_path(message, route.in_path)
+        self._meter = behind.meters.of(message)
+        self._takes_revision = takes_revision(message)
+        self._has_revision = has_revision(message.spec.answers)
 
     async def on_command(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
         """Carry out the message that path and body give together."""
-        actor = self._actor(req)
+        actor = self._actor(req, resp)
         body = await req.body(self._behind.longest_body)
         if req.query_string:
             raise _not_in_the_query(req)
-        await self._carry_out(self._sent(body, req, path), actor, req, resp)
+        revision = asked_for(req, is_taken=self._takes_revision)
+        await self._carry_out(self._sent(body, req, path, revision), actor, req, resp)
 
     async def on_query(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
         """Answer the message that path and query string give together."""
-        actor = self._actor(req)
-        data = _merged(self._query.data(req.params), path)
+        actor = self._actor(req, resp)
+        data = _merged(self._query.data(req.params), path, "the path")
         await self._carry_out(codec.value_of(data, self._message), actor, req, resp)
 
-    def _actor(self, req: DoorRequest) -> Actor:
-        token = req.token()
-        return ANONYMOUS if token is None else self._behind.authenticate(token)
+    def _actor(self, req: DoorRequest, resp: falcon.asgi.Response) -> Actor:
+        """Who asks, counted; a token that is not good counts for the address it comes from."""
+        try:
+            token = req.token()
+            actor = ANONYMOUS if token is None else self._behind.authenticate(token)
+        except NotSignedIn:
+            if self._meter is not None:
+                self._meter.take("", req.address, resp)
+            raise
+        if self._meter is not None:
+            self._meter.take(actor.id, req.address, resp)
+        return actor
 
-    def _sent(self, body: bytes, req: DoorRequest, path: dict[str, str]) -> Message[Any]:
+    def _sent(
+        self, body: bytes, req: DoorRequest, path: dict[str, str], revision: dict[str, int]
+    ) -> Message[Any]:
         if body:
             check_json(req.content_type)
-            return codec.value_of(_merged(codec.loads(body), path), self._message)
-        if self._bare:
+            data = _merged(codec.loads(body), path, "the path")
+            return codec.value_of(_merged(data, revision, "the header If-Match"), self._message)
+        if self._bare and not revision:
             return self._message(**path)
-        return codec.value_of(path, self._message)
+        return codec.value_of({**path, **revision}, self._message)
 
     async def _carry_out(
         self, message: Message[Any], actor: Actor, req: DoorRequest, resp: falcon.asgi.Response
@@ -79,6 +108,8 @@ class Endpoint:
         resp.status = self._status
         if self._status != HTTPStatus.NO_CONTENT:
             resp.data = json_of(answer)
+        if self._has_revision:
+            resp.set_header("ETag", etag(answer))
         if self._location is not None:
             resp.set_header("Location", self._location.format(answer))
 
@@ -98,16 +129,16 @@ def _is_whole_in_path(message: type[Message[Any]], in_path: frozenset[str]) -> b
     return needed <= in_path and all(plain_type(hints[name]) is str for name in in_path)
 
 
-def _merged(data: Any, path: dict[str, str]) -> Any:
-    if not path:
+def _merged(data: Any, given: dict[str, Any], by: str) -> Any:
+    if not given:
         return data
     if not isinstance(data, dict):
         raise BadInput.of("", "must be an object with named fields")
-    twice = sorted(data.keys() & path.keys())
+    twice = sorted(data.keys() & given.keys())
     if twice:
-        problem = "is given by the path; leave it out here"
+        problem = f"is given by {by}; leave it out here"
         raise BadInput(fields=tuple(FieldProblem(name, problem) for name in twice))
-    return {**data, **path}
+    return {**data, **given}
 
 
 def _not_in_the_query(req: DoorRequest) -> BadInput:

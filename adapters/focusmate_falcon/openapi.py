@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from focusmate_core.idempotency import LONGEST_KEY, takes_key
 from focusmate_core.messages import Access, Message
 from focusmate_core.refusals import (
@@ -17,19 +19,35 @@ from focusmate_core.refusals import (
     Malformed,
     NotAllowed,
     NotSignedIn,
+    Outdated,
     Refusal,
     TooLarge,
+    TooOften,
     Unavailable,
 )
 from focusmate_core.registry import Registry
 from focusmate_core.schema import Schemas, needed, refusals_in
 from focusmate_falcon.endpoints import KEY
-from focusmate_falcon.problems import FAULT, MEDIA_TYPE, STATUS, TITLE, http_code
+from focusmate_falcon.examples import Examples
+from focusmate_falcon.metering import LIMIT, POLICY
+from focusmate_falcon.problems import (
+    FAILED_CONDITION,
+    FAULT,
+    MEDIA_TYPE,
+    STATUS,
+    TITLE,
+    Problem,
+    http_code,
+    of_status,
+)
+from focusmate_falcon.revisions import IF_MATCH, has_revision, takes_revision
 from focusmate_falcon.routes import Route
 
 Json = dict[str, Any]
 
 SCHEMAS = "#/components/schemas/"
+EXAMPLES = "#/components/examples/"
+HEADERS = "#/components/headers/"
 PROBLEM: Json = {
     "type": "object",
     "description": "What went wrong, as RFC 9457 has it; clients decide by `code`.",
@@ -45,7 +63,7 @@ PROBLEM: Json = {
     "required": ["type", "title", "status", "detail", "code"],
 }
 _JSON = "application/json"
-_ALWAYS = (NotSignedIn, BadInput, Unavailable)
+_ALWAYS = (NotSignedIn, BadInput, TooOften, Unavailable)
 _WITH_A_BODY = (Malformed, TooLarge)
 _HTTP_WITH_A_BODY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _HEADERS: dict[int, str] = {
@@ -60,7 +78,33 @@ _KEY_PARAMETER: Json = {
     "description": "Within 24 hours one key with one content has one effect and one answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
 }
+_IF_MATCH_PARAMETER: Json = {
+    "name": IF_MATCH,
+    "in": "header",
+    "description": "The ETag of what was read: nothing is done, and 412, if it changed since. "
+    "It is the field `revision`, which is left out then.",
+    "schema": {"type": "string", "pattern": r'^("(0|[1-9][0-9]{0,17})"|\*)$'},
+}
 _TEXT: Json = {"type": "string"}
+_METERED: Json = {POLICY: {"$ref": HEADERS + POLICY}, LIMIT: {"$ref": HEADERS + LIMIT}}
+_NAMED_HEADERS: Json = {
+    POLICY: {
+        "description": "The limit this counts for: so many (`q`) in so many seconds (`w`); "
+        "where there is one.",
+        "schema": _TEXT,
+        "example": '"writes";q=600;w=60',
+    },
+    LIMIT: {
+        "description": "How many are left of it (`r`), for so many seconds (`t`).",
+        "schema": _TEXT,
+        "example": '"writes";r=599;t=60',
+    },
+}
+_TOLD = (
+    "Shared rooms with a timer that the server keeps. /docs shows this document, /docs/problems "
+    "has a paragraph for every code, and /asyncapi.json, where it is served, describes the "
+    "WebSocket door."
+)
 _PARTS: Json = {
     "type": "object",
     "properties": {
@@ -77,7 +121,10 @@ class Document:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._schemas = Schemas(SCHEMAS)
+        self._examples = Examples(self._schemas)
         self._problems: dict[str, Json] = {}
+        self._told: dict[str, Json] = {}
+        """The examples of problems, by the names of their schemas."""
         self._paths: dict[str, Json] = defaultdict(dict)
         self._found: dict[type, frozenset[type[Refusal]]] = {}
 
@@ -85,9 +132,10 @@ class Document:
         """Describe one route."""
         message = self._registry.messages[route.wire]
         by_name = route.path.endswith(f"/{route.wire}")
+        name = route.wire.replace(".", "_")
         told = inspect.cleandoc(message.__doc__ or route.wire)
         operation: Json = {
-            "operationId": f"do.{route.wire}" if by_name else route.wire,
+            "operationId": f"do_{name}" if by_name else name,
             "tags": ["by name" if by_name else route.wire.partition(".")[0]],
             "summary": told.partition("\n")[0],
             "description": told,
@@ -105,15 +153,17 @@ class Document:
         problems = {"Problem": PROBLEM, **self._problems}
         return {
             "openapi": "3.1.0",
-            "info": {"title": "focusmate", "version": _version()},
+            "info": {"title": "focusmate", "version": _version(), "description": _TOLD},
             "servers": [{"url": "/"}],
             "paths": {
                 **self._paths,
-                "/health/live": _health("health.live", [200]),
-                "/health/ready": _health("health.ready", [200, 503]),
+                "/health/live": _health("health_live", [200]),
+                "/health/ready": _health("health_ready", [200, 503]),
             },
             "components": {
                 "schemas": {**problems, **self._schemas.named},
+                "examples": {name: {"value": told} for name, told in self._told.items()},
+                "headers": _NAMED_HEADERS,
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             },
         }
@@ -132,6 +182,8 @@ class Document:
             ]
         if takes_key(message):
             made.append(_KEY_PARAMETER)
+        if takes_revision(message):
+            made.append(_IF_MATCH_PARAMETER)
         return made
 
     def _body(self, route: Route, message: type[Message[Any]]) -> Json | None:
@@ -141,12 +193,16 @@ class Document:
         whole = self._schemas.given(message)
         rest = self._schemas.message(message, without=route.in_path)
         schema = rest if route.in_path else whole
-        return {"required": "required" in rest, "content": {_JSON: {"schema": schema}}}
+        example = self._examples.of(rest)
+        content = {_JSON: {"schema": schema, "example": example}}
+        return {"required": "required" in rest, "content": content}
 
     def _responses(self, route: Route, message: type[Message[Any]]) -> Json:
         by_status: dict[int, set[str]] = defaultdict(set)
         for refusal in self._refusals(route, message):
             by_status[STATUS[refusal.kind]].add(self._refusal(refusal))
+            if refusal is Outdated:
+                by_status[FAILED_CONDITION].add(self._failed_condition())
         if route.method != "GET":
             for early in _HTTP_WITH_A_BODY:
                 by_status[early].add(self._http(early))
@@ -159,10 +215,12 @@ class Document:
     def _success(self, route: Route, message: type[Message[Any]]) -> Json:
         told: Json = {"description": HTTPStatus(route.status).phrase}
         if route.status != HTTPStatus.NO_CONTENT:
-            told["content"] = {_JSON: {"schema": self._schemas.told(message.spec.answers)}}
-        if route.location is not None:
-            told["headers"] = {"Location": {"schema": {"type": "string"}}}
-        return told
+            schema = self._schemas.told(message.spec.answers)
+            told["content"] = {_JSON: {"schema": schema, "example": self._examples.of(schema)}}
+        headers = _required("Location") if route.location is not None else {}
+        if has_revision(message.spec.answers):
+            headers = {**headers, **_required("ETag")}
+        return {**told, "headers": {**_METERED, **headers}}
 
     def _refusals(self, route: Route, message: type[Message[Any]]) -> Iterable[type[Refusal]]:
         spec = message.spec
@@ -182,24 +240,43 @@ class Document:
         return self._found[message]
 
     def _refusal(self, refusal: type[Refusal]) -> str:
-        """The name of its schema."""
+        """The name of its schema, and of its example."""
         name = refusal.__name__
         if name not in self._problems:
             own = self._schemas.refusal(refusal)
             own["properties"]["status"] = {"const": STATUS[refusal.kind]}
             self._problems[name] = _problem(TITLE[refusal.kind], own)
+            self._told[name] = self._examples.refusal(refusal)
+        return name
+
+    def _failed_condition(self) -> str:
+        name = f"{Outdated.__name__}SinceRead"
+        if name not in self._problems:
+            own = self._schemas.refusal(Outdated)
+            own["properties"]["status"] = {"const": FAILED_CONDITION}
+            self._problems[name] = _problem(TITLE[Outdated.kind], own)
+            self._told[name] = self._examples.refusal(Outdated, status=FAILED_CONDITION)
         return name
 
     def _http(self, status: HTTPStatus) -> str:
         told = {"code": {"const": http_code(status)}, "status": {"const": int(status)}}
         name = status.phrase.replace(" ", "")
         self._problems[name] = _problem(status.phrase, {"properties": told})
+        self._told[name] = orjson.loads(of_status(status).document())
         return name
 
     def _fault(self) -> str:
         params = {"type": "object", "properties": {"error_id": {"type": "string"}}}
         own = {"properties": {"code": {"const": FAULT}, "params": params}, "required": ["params"]}
         self._problems["Fault"] = _problem("Fault", own)
+        problem = Problem(
+            500,
+            FAULT,
+            "Fault",
+            "Something is broken here, and it is logged.",
+            {"params": {"error_id": "5f2b6a0c9d3e4f17"}},
+        )
+        self._told["Fault"] = orjson.loads(problem.document())
         return "Fault"
 
 
@@ -212,11 +289,19 @@ def _problem_response(status: int, names: Iterable[str]) -> Json:
     schema = refs[0] if len(refs) == 1 else {"oneOf": refs}
     told: Json = {
         "description": f"{HTTPStatus(status).phrase}: {', '.join(sorted(names))}",
-        "content": {MEDIA_TYPE: {"schema": schema}},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": schema,
+                "examples": {name: {"$ref": EXAMPLES + name} for name in sorted(names)},
+            }
+        },
     }
-    if status in _HEADERS:
-        told["headers"] = {_HEADERS[status]: {"schema": {"type": "string"}}}
-    return told
+    own = _required(_HEADERS[status]) if status in _HEADERS else {}
+    return {**told, "headers": {**_METERED, **own}}
+
+
+def _required(name: str) -> Json:
+    return {name: {"required": True, "schema": _TEXT}}
 
 
 def _health(name: str, statuses: Iterable[int]) -> Json:

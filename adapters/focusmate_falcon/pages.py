@@ -1,9 +1,10 @@
 """Pages: what is written once, at the start, and read by whoever asks."""
 
+import asyncio
 import html
 import http
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import falcon.asgi
@@ -13,13 +14,15 @@ from focusmate_falcon.problems import FAULT, HTTP_DETAIL, STATUS, http_code
 
 
 class Page:
-    """Bytes under a path."""
+    """Bytes under a path; what takes long to write is written when somebody first asks for it."""
 
-    def __init__(self, content: bytes, media_type: str) -> None:
+    def __init__(self, content: bytes | Callable[[], bytes], media_type: str) -> None:
         self._content = content
         self._media_type = media_type
 
     async def on_get(self, _: Any, resp: falcon.asgi.Response) -> None:
+        if not isinstance(self._content, bytes):
+            self._content = await asyncio.to_thread(self._content)
         resp.data = self._content
         resp.content_type = self._media_type
 

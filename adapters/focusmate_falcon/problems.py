@@ -3,8 +3,10 @@
 import http
 import json
 import logging
+import math
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -13,6 +15,7 @@ import falcon.asgi
 
 from focusmate_core import codec
 from focusmate_core.refusals import BadInput, Kind, Refusal
+from focusmate_falcon.revisions import is_failed_condition
 
 MEDIA_TYPE = "application/problem+json"
 PAGE = "/docs/problems"
@@ -30,6 +33,8 @@ STATUS: Mapping[Kind, int] = {
     Kind.TOO_OFTEN: 429,
     Kind.UNAVAILABLE: 503,
 }
+FAILED_CONDITION = 412
+"""Instead of 409 where the header If-Match asked for another revision."""
 TITLE: Mapping[Kind, str] = {
     Kind.MALFORMED: "Malformed",
     Kind.NOT_SIGNED_IN: "Not signed in",
@@ -81,10 +86,10 @@ class Problem:
         return json.dumps(told, separators=(",", ":")).encode()
 
 
-def of_refusal(refusal: Refusal, *, with_token: bool = False) -> Problem:
+def of_refusal(refusal: Refusal, *, with_token: bool = False, status: int | None = None) -> Problem:
     """A refusal: its parameters under `params`, and for bad input the `fields`."""
     return Problem(
-        STATUS[refusal.kind],
+        status or STATUS[refusal.kind],
         refusal.code,
         TITLE[refusal.kind],
         refusal.detail,
@@ -105,8 +110,14 @@ def _headers(refusal: Refusal, *, with_token: bool) -> dict[str, str]:
         wrong = ', error="invalid_token"' if with_token else ""
         return {"WWW-Authenticate": _CHALLENGE + wrong}
     if refusal.kind in {Kind.UNAVAILABLE, Kind.TOO_OFTEN}:
-        return {"Retry-After": str(getattr(refusal, "retry_after", 1))}
+        return {"Retry-After": _seconds(getattr(refusal, "retry_after", 1))}
     return {}
+
+
+def _seconds(wait: float | timedelta) -> str:
+    """Whole seconds, as the header has them: at least one, and never too few."""
+    seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
+    return str(max(1, math.ceil(seconds)))
 
 
 def http_code(status: int) -> str:
@@ -121,6 +132,11 @@ def of_http(error: falcon.HTTPError) -> Problem:
     title = http.HTTPStatus(status).phrase
     detail = error.description or HTTP_DETAIL.get(status, f"{title}.")
     return Problem(status, http_code(status), title, detail, headers=dict(error.headers or {}))
+
+
+def of_status(status: int) -> Problem:
+    """An error of HTTP itself, as it is told where nobody says more."""
+    return of_http(falcon.HTTPError(status))
 
 
 def of_fault(fault: Exception, where: str) -> Problem:
@@ -143,7 +159,8 @@ def _answer(resp: falcon.asgi.Response, problem: Problem) -> None:
 async def _on_refusal(
     req: falcon.asgi.Request, resp: falcon.asgi.Response, refusal: Refusal, _: dict[str, Any]
 ) -> None:
-    _answer(resp, of_refusal(refusal, with_token=req.auth is not None))
+    status = FAILED_CONDITION if is_failed_condition(refusal, req) else None
+    _answer(resp, of_refusal(refusal, with_token=req.auth is not None, status=status))
 
 
 async def _on_http_error(

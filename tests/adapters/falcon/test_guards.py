@@ -80,7 +80,7 @@ def test_a_browser_that_asks_leave_is_given_it_once_for_all(opened):
     asked = {
         "Origin": APP,
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key,if-match",
     }
     leave = opened(APP).simulate_options("/v1/rooms", headers=asked)
     assert (leave.status_code, leave.content) == (204, b"")
