@@ -22,9 +22,11 @@ from focusmate_core.fields import Pattern, Secret, rule_of
 from focusmate_core.idempotency import takes_key
 from focusmate_core.messages import ANONYMOUS, SYSTEM, Access, Actor, Message, Origin
 from focusmate_core.outbox import Envelope, split_stream
+from focusmate_core.ports.codes import Codes
 from focusmate_core.ports.storage import Reader
 from focusmate_core.testing import strategies
 from focusmate_core.testing.clock import FakeClock
+from focusmate_core.testing.codes import SequentialCodes
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 
@@ -80,7 +82,8 @@ class World:
             clock=self.clock,
             ids=SequentialIds(),
             features=recipe.features,
-            ports=recipe.ports,
+            # Whatever is another each time begins anew in each world, as the ids do.
+            ports={**recipe.ports, Codes: SequentialCodes()},
         )
         self.registry = self.engine.registry
         self.streams: set[str] = set()
