@@ -126,6 +126,18 @@ def look(_: Look, ctx: Context) -> str:
     return ctx.at.isoformat()
 
 
+@command("settling.look_around")
+class LookAround(Command[None]):
+    """Looks at several."""
+
+    keys: tuple[str, ...]
+
+
+@handler
+def look_around(ask: LookAround, ctx: Context) -> None:
+    ctx.settle("clock", *ask.keys)
+
+
 @command("settling.look_aside")
 class LookAside(Command[None]):
     """Has something happen of old, whose reaction settles another thing."""
@@ -241,6 +253,19 @@ def test_the_earliest_step_is_taken_first_whoevers_it_is_and_each_at_its_own_ins
     clock.advance(minutes=10)
     engine.execute(Look(key="1"), actor=ADA)
     assert turns(engine) == [(at(1), "small"), (at(2), "big"), (at(3), "big"), (at(4), "small")]
+
+
+def test_things_that_are_settled_together_take_their_steps_in_the_order_of_their_instants(
+    engine, clock
+):
+    wind(engine, "1", small=(at(1), at(4)))
+    wind(engine, "2", small=(at(2), at(4), at(20)))
+    clock.advance(minutes=10)
+    engine.execute(LookAround(keys=("2", "1")), actor=ADA)
+    with engine.storage.read() as reader:
+        told = [(each.stream, each.at) for each in reader.tail("", 100)]
+    by_instant = [("1", 1), ("2", 2), ("1", 4), ("2", 4)]
+    assert told == [(f"clock:{key}", at(minutes)) for key, minutes in by_instant]
 
 
 def test_of_two_steps_at_one_instant_the_one_declared_first_is_taken_first(engine, clock):

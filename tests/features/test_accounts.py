@@ -16,8 +16,8 @@ from focusmate_core.features.credentials import ChangePassword, Register
 from focusmate_core.features.days import ChangeDays
 from focusmate_core.features.desks import OpenDesk
 from focusmate_core.features.invitations import AcceptInvitation
-from focusmate_core.features.inviting import InvitePerson
-from focusmate_core.features.links import JoinByLink, OpenLink
+from focusmate_core.features.inviting import InvitePerson, RevokeInvitation
+from focusmate_core.features.links import JoinByLink, OpenLink, RevokeLink
 from focusmate_core.features.moderation import BanPerson
 from focusmate_core.features.people import Person, PersonById
 from focusmate_core.features.presence import PresencePolicy, Stay
@@ -159,10 +159,19 @@ class Life:
         ask = InvitePerson(room_id=self.hers.id, person_id=eve.id, message="Come and count")
         self.invitation = town.do(ask, ada)
         self.link = town.do(OpenLink(room_id=self.hers.id), ada)
+        self.what_is_over()
         town.do(StartTimer(room_id=self.his.id), bob)
         for person in (ada, bob):
             town.do(EnterRoom(room_id=self.his.id), person)
         town.clock.advance(minutes=5)
+
+    def what_is_over(self):
+        """An invitation and a link that she took back."""
+        town, ada, room_id = self.town, self.ada, self.hers.id
+        ask = InvitePerson(room_id=room_id, person_id=town.somebody().id)
+        town.do(RevokeInvitation(invitation_id=town.do(ask, ada).id), ada)
+        link_id = town.do(OpenLink(room_id=room_id), ada).id
+        town.do(RevokeLink(room_id=room_id, link_id=link_id), ada)
 
     def entities(self):
         return {each.declared.name: each for each in self.town.engine.entities}
