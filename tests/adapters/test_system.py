@@ -1,4 +1,4 @@
-"""The machine's clock tells instants in UTC, and its ids are unique and ordered by time."""
+"""The machine's clock tells UTC, its ids are ordered by time, and its codes cannot be guessed."""
 
 import re
 import uuid
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from focusmate_core.fields import UUID
 from focusmate_core.ports.clock import Clock
+from focusmate_core.ports.codes import Codes
 from focusmate_core.ports.ids import Ids
-from focusmate_system import RandomIds, SystemClock
+from focusmate_system import RandomCodes, RandomIds, SystemClock
 
 INSTANTS = st.datetimes(
     datetime(1970, 1, 1),  # noqa: DTZ001  hypothesis takes bounds without a zone
@@ -51,3 +52,16 @@ def test_a_later_microsecond_makes_a_greater_id(now: datetime, micros: int):
 def test_ids_of_one_instant_differ():
     ids, now = RandomIds(), datetime(2026, 1, 5, tzinfo=UTC)
     assert len({ids.new(now) for _ in range(10_000)}) == 10_000
+
+
+def test_a_code_is_made_of_what_can_stand_in_an_address():
+    codes: Codes = RandomCodes()
+    assert all(re.fullmatch("[A-Za-z0-9_-]{22}", codes.new()) for _ in range(1000))
+
+
+def test_codes_differ_and_each_of_their_characters_is_left_to_chance():
+    codes = RandomCodes()
+    made = [codes.new() for _ in range(10_000)]
+    assert len(set(made)) == len(made)
+    # The last of 22 characters of 6 bits bears the 2 that are left of 128.
+    assert [len(set(column)) for column in zip(*made, strict=True)] == [64] * 21 + [4]

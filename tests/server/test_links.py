@@ -1,15 +1,18 @@
 """A link's last places over real sockets: fifty people want them at once, and as many have one."""
 
+import json
 import threading
 from collections import Counter
 
 import httpx
+import pytest
 
 from focusmate_core.features import credentials, links, rooms, sign_ins
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.testing.passwords import FakePasswords
 from focusmate_server.settings import Settings
 from focusmate_server.wiring import open_engine
+from tests.laws.test_docs import shell_of, type_in
 from tests.server.running import PASSWORD, Running
 
 AT_ONCE = 50
@@ -68,3 +71,18 @@ def test_of_fifty_who_come_at_once_as_many_are_in_as_the_link_says(tmp_path):
             assert people.do(host, rooms.RoomById(room_id=room.id)).seated == max_uses + 1
             assert link.code not in "\n".join([*server.said, *server.logged])
         people.engine.storage.close()
+
+
+@pytest.mark.checkout
+def test_the_page_of_invitations_shows_what_happens(tmp_path):
+    with Running(tmp_path) as server:
+        people = People(tmp_path, 2)
+        ada, ben = people.tokens
+        script = shell_of("docs/invitations.md").replace("http://127.0.0.1:8000", server.http)
+        printed = type_in(f"ADA={ada} BEN={ben}\n{script}", tmp_path)
+        people.engine.storage.close()
+    pending, received, declined, seen, joined, listed = map(json.loads, printed.splitlines())
+    assert (pending["state"], declined["state"]) == ("pending", "declined")
+    assert received["items"][0]["room"]["name"] == seen["room"]["name"] == joined["name"]
+    assert (seen["room"]["seated"], seen["may_join"], joined["seated"]) == (1, True, 2)
+    assert [(each["uses"], each["is_good"]) for each in listed["items"]] == [(1, False)]
