@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, backup, do, watch."""
+"""The command line: serve, migrate, backup, keys, do, watch."""
 
 from __future__ import annotations
 
@@ -96,6 +96,34 @@ def backup(file: Path, **given: Any) -> None:
     logs.set_up(settings, "backup")
     for made in backups.back_up(settings, file):
         click.echo(made)
+
+
+@commands.group()
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command()
+@settings_options("storage", "signing_key_file", "refresh_days")
+def rotate(**given: Any) -> None:
+    """Sign with a new key from now on, also in a server that runs; the former one still verifies.
+
+    Nobody is signed out by this. It says until when the former key is needed.
+    """
+    from focusmate_server import rotating
+
+    for line in rotating.rotate(settings_of(given)):
+        click.echo(line)
+
+
+@keys.command("list")
+@settings_options("storage", "signing_key_file", "refresh_days")
+def list_keys(**given: Any) -> None:
+    """Say which keys there are, and from when on each former one can be deleted."""
+    from focusmate_server import rotating
+
+    for line in rotating.listed(settings_of(given)):
+        click.echo(line)
 
 
 @commands.command()

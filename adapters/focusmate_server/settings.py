@@ -199,6 +199,14 @@ class Settings:
         default=Rate(6000, MINUTE / 6),
         metadata=_told(read_rate, "How often an address may ask anything by HTTP, or off."),
     )
+    access_minutes: int = attrs.field(
+        default=15,
+        metadata=_told(read_whole(1, 60), "How long an access token lasts without a refresh."),
+    )
+    refresh_days: int = attrs.field(
+        default=30,
+        metadata=_told(read_whole(1, 365), "How long who does not come back stays signed in."),
+    )
     retention_days: int = attrs.field(
         default=30,
         metadata=_told(read_whole(1, 3650), "How long events are held for who missed them."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from focusmate_core import plugins
 from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity
 from focusmate_core.features.presence import PresencePolicy
+from focusmate_core.features.sign_ins import SignInPolicy
 from focusmate_core.plugins import BadPlugin, NoStorage, Plugins
 from focusmate_core.ports.codes import Codes
 from focusmate_core.ports.limits import Limits
@@ -21,7 +23,7 @@ from focusmate_core.refusals import Unavailable
 from focusmate_core.registry import BadFeature
 from focusmate_limits import WindowLimits
 from focusmate_security import Argon2Passwords, SignedTokens
-from focusmate_server.keys import signing_key
+from focusmate_server.keys import KeyFiles
 from focusmate_server.places import Pen, places_of
 from focusmate_server.settings import BadSetting, CannotStart, Settings
 from focusmate_sqlalchemy import BadUrl, StorageError
@@ -39,7 +41,11 @@ def open_engine(settings: Settings, *, hashes: bool = True) -> Engine:
     Without `hashes` it reads, authenticates and knows all messages, but can hash no password.
     """
     ports: dict[type, Any] = {
-        Tokens: SignedTokens(signing_key(places_of(settings).key)),
+        Tokens: SignedTokens(KeyFiles(places_of(settings).key)),
+        SignInPolicy: SignInPolicy(
+            access=timedelta(minutes=settings.access_minutes),
+            refresh=timedelta(days=settings.refresh_days),
+        ),
         PresencePolicy: PresencePolicy(lease=settings.lease),
         Codes: RandomCodes(),
         Limits: WindowLimits(),

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.tokens import Tokens
-from focusmate_security import Argon2Passwords, BadKey, SignedTokens, new_key
+from focusmate_security import Argon2Passwords, BadKey, FixedKeys, Key, SignedTokens, new_key
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)
@@ -52,6 +55,13 @@ def test_for_nobody_a_hash_of_the_same_cost_is_verified_and_it_is_never_right(
     assert not passwords.verify("a quiet morning", None)
     cost = passwords.hash("x").rsplit("$", 2)[0]
     assert [hashed.rsplit("$", 2)[0] for hashed in verified] == [cost]
+
+
+def test_a_hash_is_outdated_when_its_parameters_are_not_those_of_today(passwords: Passwords):
+    assert not passwords.is_outdated(passwords.hash("a quiet morning"))
+    cheap = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1).hash("a quiet morning")
+    assert passwords.verify("a quiet morning", cheap)
+    assert passwords.is_outdated(cheap)
 
 
 @pytest.mark.parametrize("common", ["password1", "PASSWORD1", "iloveyou2", "football"])
@@ -133,3 +143,51 @@ def test_another_key_makes_no_token_of_ours():
 def test_a_short_key_is_refused():
     with pytest.raises(BadKey, match="32 bytes"):
         SignedTokens(KEY[:-1])
+
+
+# -- several keys ----------------------------------------------------------------------------------
+
+OTHER = bytes(range(1, 33))
+
+
+def header_of(token: str) -> dict[str, str]:
+    body = token.partition(".")[0]
+    return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+
+def test_the_newest_key_signs_and_all_that_are_held_verify():
+    before = SignedTokens(OTHER).sign({"sub": "ada"}, LATER)
+    both = SignedTokens(FixedKeys(KEY, OTHER))
+    after = both.sign({"sub": "ada"}, LATER)
+    assert both.verify(before, NOW) == both.verify(after, NOW)
+    assert both.verify(after, NOW)
+    assert SignedTokens(KEY).verify(after, NOW)
+    assert SignedTokens(OTHER).verify(after, NOW) is None
+    assert SignedTokens(KEY).verify(before, NOW) is None
+
+
+def test_a_token_names_its_key_by_what_tells_nothing_of_it():
+    name = header_of(SignedTokens(KEY).sign({}, LATER))["kid"]
+    assert name == Key.of(KEY).name != Key.of(OTHER).name
+    assert len(name) == 12
+    assert KEY.hex() not in repr(Key.of(KEY))
+
+
+def test_a_token_that_was_signed_before_keys_had_names_is_verified_by_any_that_is_held():
+    claims = {"sub": "ada", "exp": int(LATER.timestamp())}
+    nameless = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(OTHER))
+    assert SignedTokens(FixedKeys(KEY, OTHER)).verify(nameless, NOW) == claims
+    assert SignedTokens(KEY).verify(nameless, NOW) is None
+
+
+@pytest.mark.parametrize("name", ["", "nobody's", 7, ["a"], {"a": 1}, "é"])
+def test_a_token_under_a_name_that_no_key_has_is_none_of_ours(name: object):
+    forged = f"{_part({'alg': 'HS256', 'kid': name})}.{_part({'exp': 2**40})}.{_part('x')}"
+    assert SignedTokens(FixedKeys(KEY, OTHER)).verify(forged, NOW) is None
+
+
+def test_a_token_signed_by_one_key_under_the_name_of_another_is_none_of_ours():
+    claims = {"exp": int(LATER.timestamp())}
+    header = {"alg": "HS256", "kid": Key.of(OTHER).name}
+    crossed = jwt.encode(header, claims, OctKey.import_key(KEY))
+    assert SignedTokens(FixedKeys(KEY, OTHER)).verify(crossed, NOW) is None

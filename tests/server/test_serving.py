@@ -95,7 +95,7 @@ def token_maker(folder):
     now = datetime.now(UTC)
 
     def token_of(number):
-        claims = {"use": "access", "sub": RandomIds().new(now), "sid": str(number), "roles": []}
+        claims = {"use": "access", "sub": RandomIds().new(now), "sid": "", "n": number}
         return tokens.sign(claims, now + timedelta(minutes=10))
 
     return token_of

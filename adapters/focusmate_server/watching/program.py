@@ -18,7 +18,7 @@ import trio
 from focusmate_core.features.rooms import room_stream
 from focusmate_security import SignedTokens
 from focusmate_server.greeting import realtime_url
-from focusmate_server.keys import signing_key
+from focusmate_server.keys import KeyFiles
 from focusmate_server.places import places_of
 from focusmate_server.settings import Settings
 from focusmate_server.watching.following import Watch
@@ -110,7 +110,7 @@ def _by_signing(person_id: str, settings: Settings) -> Who:
             f"--actor needs the server's signing key, and {key} is not there: run this in the "
             "server's folder, set FOCUSMATE_STORAGE, or watch with --login"
         )
-    return BySigning(person_id, SignedTokens(signing_key(key)), SystemClock())
+    return BySigning(person_id, SignedTokens(KeyFiles(key)), SystemClock())
 
 
 def _password() -> str:

@@ -72,7 +72,7 @@ class BySigning:
     advice = "the server signs with another key: --actor needs its database's settings"
 
     def __init__(self, person_id: str, tokens: Tokens, clock: Clock) -> None:
-        self._claims = {"use": "access", "sub": person_id, "sid": "", "roles": []}
+        self._claims = {"use": "access", "sub": person_id, "sid": ""}
         self._tokens = tokens
         self._clock = clock
 
