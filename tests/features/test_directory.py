@@ -1,4 +1,4 @@
-"""The directory: the open rooms, listed and searched, page by page."""
+"""The directory: the open rooms, listed and searched, page by page; one's own; a look into one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core import ANONYMOUS, Actor, BadInput, Call
-from focusmate_core.features.directory import PublicRooms
-from focusmate_core.features.rooms import CloseRoom, OpenRoom
-from focusmate_core.features.seats import JoinRoom
+from focusmate_core.features.directory import MyRooms, PreviewRoom, PublicRooms, Standing
+from focusmate_core.features.moderation import BanPerson
+from focusmate_core.features.rooms import CloseRoom, OpenRoom, RoomById
+from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
 from focusmate_core.finding import matches
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.strategies import values
@@ -226,3 +227,95 @@ def test_what_is_public_is_watched_by_anybody_who_is_signed_in(town, ada, bob, r
     assert not town.engine.may_watch("public:everything", actor=bob)
     (opened,) = town.engine.subscribe("public", actor=bob, after=0)
     assert town.decoded(opened).room == room
+
+
+# -- one's own ------------------------------------------------------------------------------------
+
+
+def own(town, by, **asked):
+    """All pages of one's own rooms."""
+    pages, cursor = [], None
+    while True:
+        page = town.do(MyRooms(**asked, cursor=cursor), by)
+        pages.append([room.id for room in page.items])
+        if page.next_cursor is None:
+            return pages
+        cursor = page.next_cursor
+
+
+def test_ones_own_rooms_are_those_one_sits_in_or_hosts_the_newest_first(town, ada, bob):
+    rooms = [town.open_room(host, is_public=host is ada) for host in (ada, bob, ada, bob, ada)]
+    for room in rooms[:3:2]:
+        town.do(JoinRoom(room_id=room.id), bob)
+    town.do(LeaveRoom(room_id=rooms[3].id), bob)
+    assert own(town, bob) == [[rooms[n].id for n in (3, 2, 1, 0)]]
+    assert own(town, ada) == [[rooms[n].id for n in (4, 2, 0)]]
+    town.do(LeaveRoom(room_id=rooms[2].id), bob)
+    assert own(town, bob) == [[rooms[n].id for n in (3, 1, 0)]]
+
+
+def test_closed_rooms_are_among_ones_own_only_when_asked_for(town, ada, room):
+    other = town.open_room(ada)
+    town.do(CloseRoom(room_id=room.id), ada)
+    assert own(town, ada) == [[other.id]]
+    assert own(town, ada, with_closed=True) == [[other.id, room.id]]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_ones_own_rooms_are_all_there_page_by_page_however_many_are_closed(town, ada, bob, limit):
+    rooms = open_many(town, ada, 130)
+    town.engine.run([Call(JoinRoom(room_id=room.id), bob) for room in rooms])
+    open_ones = rooms[::13]
+    closed = [room for room in rooms if room not in open_ones]
+    town.engine.run([Call(CloseRoom(room_id=room.id), ada) for room in closed])
+    expected = [room.id for room in reversed(open_ones)]
+    for who in (ada, bob):
+        pages = own(town, who, limit=limit)
+        assert [each for page in pages for each in page] == expected
+        assert {len(page) for page in pages[:-1]} <= {limit}
+        everything = own(town, who, limit=limit, with_closed=True)
+        assert [each for page in everything for each in page] == [each.id for each in rooms[::-1]]
+
+
+def test_who_has_no_room_has_none(town, bob, room):
+    assert own(town, bob) == [[]]
+
+
+# -- before joining -------------------------------------------------------------------------------
+
+
+def seen(town, room, by):
+    preview = town.do(PreviewRoom(room_id=room.id), by)
+    assert preview.room == town.do(RoomById(room_id=room.id), by)
+    assert preview.may_join is (preview.refusal is None)
+    return preview.standing, preview.refusal
+
+
+def test_before_joining_one_sees_how_one_stands_to_a_room(town, ada, bob):
+    room = town.open_room(ada, capacity=2)
+    assert seen(town, room, ada) == (Standing.HOST, None)
+    assert seen(town, room, bob) == (Standing.NONE, None)
+    town.do(JoinRoom(room_id=room.id), bob)
+    assert seen(town, room, bob) == (Standing.MEMBER, None)
+    assert seen(town, room, town.somebody()) == (Standing.NONE, "rooms.full")
+    town.do(AppointModerator(room_id=room.id, person_id=bob.id), ada)
+    assert seen(town, room, bob) == (Standing.MODERATOR, None)
+    town.do(LeaveRoom(room_id=room.id), ada)
+    assert seen(town, room, ada) == (Standing.HOST, None)
+
+
+def test_what_a_preview_says_of_joining_joining_says(town, ada, bob):
+    rooms = [town.open_room(ada, capacity=2) for _ in range(4)]
+    town.do(JoinRoom(room_id=rooms[1].id), town.somebody())
+    town.do(BanPerson(room_id=rooms[2].id, person_id=bob.id), ada)
+    town.do(CloseRoom(room_id=rooms[3].id), ada)
+    for room in rooms:
+        _, refusal = seen(town, room, bob)
+        assert town.code(JoinRoom(room_id=room.id), bob) == (refusal or "ok")
+
+
+def test_a_host_has_a_name_where_there_is_an_account(town, ada, bob, room):
+    cleo = town.person("cleo")
+    named = town.open_room(cleo)
+    names = [town.do(PreviewRoom(room_id=each.id), bob).host_name for each in (room, named)]
+    assert names == [None, "cleo"]

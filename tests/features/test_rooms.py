@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focusmate_core import Actor, BadInput
+from focusmate_core import Actor, BadInput, codec
 from focusmate_core.features.plans import Phase, Plan
-from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom, Room, RoomById
+from focusmate_core.features.rooms import CloseRoom, Control, OpenRoom, Room, RoomById, RoomView
 from focusmate_core.features.seats import JoinRoom
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
@@ -32,8 +33,11 @@ def test_a_room_is_as_it_was_asked_for(ask):
     town = Town(MemoryStorage())
     ada = town.somebody()
     room = town.do(ask, ada)
-    for name in ("name", "description", "capacity", "control", "plan"):
-        assert getattr(room, name) == getattr(ask, name)
+    set_by_the_host = attrs.fields_dict(OpenRoom)
+    assert {name: getattr(room, name) for name in set_by_the_host} == {
+        name: getattr(ask, name) for name in set_by_the_host
+    }
+    assert room.revision == 1
     assert town.do(RoomById(room_id=room.id), ada) == room
 
 
@@ -120,6 +124,10 @@ def test_what_is_public_hears_of_opening_and_closing_and_never_of_joins(town, ad
         ("capacity", 1001),
         ("capacity", "7"),
         ("capacity", True),
+        ("is_public", None),
+        ("avatar_url", "ftp://example.org"),
+        ("settings", "{}"),
+        ("settings", {"a": "a" * 4096}),
     ],
 )
 def test_a_room_of_a_wrong_form_is_refused_by_the_field(field, wrong):
@@ -158,3 +166,13 @@ def test_a_room_that_storage_lost_is_a_fault_where_somebody_is_in_it(town, ada, 
         unit.delete(Room, room.id)
     with pytest.raises(LookupError, match=room.id):
         town.open_room(ada)
+
+
+def test_what_was_stored_of_a_room_before_it_had_settings_can_still_be_read():
+    old = {
+        name: None if name in {"capacity", "closed_at"} else value
+        for name, value in codec.plain(Town(MemoryStorage()).open_room(Actor(id="a"))).items()
+        if name not in {"is_public", "avatar_url", "settings", "revision"}
+    }
+    room = codec.value_of(old, RoomView)
+    assert (room.is_public, room.avatar_url, room.settings, room.revision) == (True, None, {}, 1)

@@ -17,9 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from focusmate_core import ANONYMOUS, Call, Refusal
+from focusmate_core import ANONYMOUS, BadInput, Call, Refusal
 from focusmate_core.features.rooms import CloseRoom, RoomById
-from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
+from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom, RoomMembers
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from tests.features.town import STORAGES, Town, Watcher, is_gapless
 
@@ -233,6 +233,37 @@ def test_nobody_is_appointed_in_a_closed_room(town, ada, room):
     town.do(CloseRoom(room_id=room.id), ada)
     ask = AppointModerator(room_id=room.id, person_id=ada.id)
     assert town.code(ask, ada) == "rooms.closed"
+
+
+# -- who has a seat --------------------------------------------------------------------------------
+
+
+def test_members_are_listed_page_by_page_and_by_id(town, ada, room):
+    crowd = [ada, *(town.somebody() for _ in range(24))]
+    for one in crowd[1:]:
+        town.clock.advance(seconds=1)
+        town.do(JoinRoom(room_id=room.id), one)
+    town.do(AppointModerator(room_id=room.id, person_id=crowd[3].id), ada)
+    first = town.do(RoomMembers(room_id=room.id), ada)
+    rest = town.do(RoomMembers(room_id=room.id, limit=100, cursor=first.next_cursor), crowd[7])
+    assert (*first.items, *rest.items) == town.parts(stream(room))["seats"]
+    assert (len(first.items), rest.next_cursor) == (20, None)
+    with pytest.raises(BadInput):
+        town.do(RoomMembers(room_id=room.id, cursor="nonsense"), ada)
+
+
+def test_only_who_is_in_a_room_or_hosts_it_sees_its_members(town, ada, bob, room):
+    ask = RoomMembers(room_id=room.id)
+    assert town.code(ask, bob) == "rooms.not_in_it"
+    town.do(LeaveRoom(room_id=room.id), ada)
+    assert town.do(ask, ada).items == ()
+    town.do(JoinRoom(room_id=room.id), bob)
+    assert [seat.person_id for seat in town.do(ask, bob).items] == [bob.id]
+
+
+def test_a_closed_room_has_no_members(town, ada, room):
+    town.do(CloseRoom(room_id=room.id), ada)
+    assert town.do(RoomMembers(room_id=room.id), ada).items == ()
 
 
 # -- any order of coming and going -----------------------------------------------------------------
