@@ -77,13 +77,14 @@ class HttpDoor:
 
     def _refused(self, scope: Event) -> TooOften | None:
         """Put who is behind the peer in its place; what to say if they ask too often."""
+        host, port = scope.get("client") or ("", 0)
         if self._address_of is not None:
-            host, port = scope.get("client") or ("", 0)
-            scope["client"] = (self._address_of(host, scope["headers"]), port)
+            host = self._address_of(host, scope["headers"])
+        scope["client"] = (host, port)
         if self._meter is None:
             return None
         try:
-            self._meter.check((scope.get("client") or ("", 0))[0])
+            self._meter.check(host)
         except TooOften as refused:
             return refused
         return None

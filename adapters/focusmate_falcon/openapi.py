@@ -281,7 +281,10 @@ class Document:
 
 
 def _problem(title: str, own: Json) -> Json:
-    return {"title": title, "allOf": [{"$ref": f"{SCHEMAS}Problem"}, own]}
+    """Whole, not `allOf`: generators cannot merge a text with the one text it may be."""
+    required = [*PROBLEM["required"], *own.get("required", ())]
+    told = {**PROBLEM["properties"], "title": {"const": title}, **own["properties"]}
+    return {**PROBLEM, **own, "properties": told, "required": list(dict.fromkeys(required))}
 
 
 def _problem_response(status: int, names: Iterable[str]) -> Json:
