@@ -307,7 +307,7 @@ def follow_the_tutorial(folder: Path, *, is_patient: bool) -> str:
         for said, done in waits.items():
             assert script.count(f"{said}\n") == 1
             script = script.replace(f"{said}\n", f"{done}\n")
-        return type_in(script, folder, within=300)
+        return type_in(script, folder, within=300 if is_patient else 100)
 
 
 def test_the_tutorial_leads_from_nothing_to_a_room_with_friends(tmp_path):
