@@ -31,6 +31,12 @@ PEER_NEEDS = (
 )
 
 
+UNLIMITED = {
+    f"FOCUSMATE_LIMIT_{each}": "100000000/1" for each in ("READS", "WRITES", "SIGN_INS", "REQUESTS")
+}
+"""Counted like any other, and never reached: a few people here ask for thousands."""
+
+
 @dataclass(frozen=True)
 class Launch:
     """How a server is started, and where it listens."""
@@ -77,6 +83,7 @@ def _focusmate(home: Path) -> Launch:
         "FOCUSMATE_STORAGE": f"sqlite:///{home / 'focusmate.db'}",
         "FOCUSMATE_HTTP_BIND": f"127.0.0.1:{http}",
         "FOCUSMATE_REALTIME_BIND": f"127.0.0.1:{realtime}",
+        **UNLIMITED,
     }
     return Launch([str(script), "serve"], kept | settings, http, realtime)
 

@@ -30,6 +30,8 @@ PR_SET_PDEATHSIG = 1
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 PASSWORD = "a quiet morning"
 MINUTE = timedelta(minutes=1)
+LIMITS = ("READS", "WRITES", "SIGN_INS", "REQUESTS")
+"""Of HTTP, as settings; tests ask more often than people may."""
 
 
 def environment(**settings):
@@ -68,12 +70,13 @@ class Running:
             "FOCUSMATE_HTTP_BIND": "127.0.0.1:0",
             "FOCUSMATE_REALTIME_BIND": "127.0.0.1:0",
         }
+        unlimited = {f"FOCUSMATE_LIMIT_{each}": "1000000/1" for each in LIMITS}
         self.folder = folder
         self.said, self.logged = [], []
         self.process = subprocess.Popen(
             command("serve", *words),
             cwd=folder,
-            env=environment(**(binds | settings)),
+            env=environment(**(binds | unlimited | settings)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
