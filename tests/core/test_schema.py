@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core import codec
-from focusmate_core.features import BUNDLED, credentials, people, plans, rooms, seats
+from focusmate_core.features import BUNDLED, bans, credentials, people, plans, rooms, seats
 from focusmate_core.fields import Id, Password, Text, minutes
 from focusmate_core.messages import Command, Value, command, value, view
 from focusmate_core.refusals import BadInput, Kind, Refusal, TooLarge, refusal
@@ -208,6 +208,7 @@ def test_refusals_are_found_through_functions_nouns_and_what_is_inside():
         rooms.RoomNotFound,
         rooms.RoomIsClosed,
         rooms.RoomIsFull,
+        bans.BannedFromRoom,
     }
     assert refusals_in(people.person_by_id) == {people.PersonNotFound}
     assert refusals_in(rooms.open_room) == frozenset()
