@@ -12,6 +12,7 @@ import trio
 
 from focusmate_server import signals
 from focusmate_server.places import Places, places_of
+from focusmate_server.proxies import address_of
 from focusmate_server.settings import Settings
 from focusmate_server.trio_runner import GREETED_WITHIN_S, SocketRunner
 from focusmate_server.wiring import open_engine
@@ -48,7 +49,9 @@ def serve_realtime(
 def door_settings(settings: Settings) -> DoorSettings:
     """The door's own: under a lease it renews whoever is connected, and can miss a turn."""
     lease = settings.lease
-    return DoorSettings(renew_every=lease and lease / RENEWALS_A_LEASE)
+    return DoorSettings(
+        renew_every=lease and lease / RENEWALS_A_LEASE, address_of=address_of(settings)
+    )
 
 
 def _find_writer(places: Places, within: float) -> None:

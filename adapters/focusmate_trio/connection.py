@@ -29,11 +29,13 @@ class Connection:
 
     def __init__(self, shared: Shared, wire: Wire, address: str) -> None:
         self._settings = shared.settings
+        self._document = shared.document
+        self._peer = address
         self._wire = wire
         self._scope = trio.CancelScope()
         self.life = trio.CancelScope(shield=True)
         """Not cancelled with the door, which says goodbye first."""
-        self.conversation = Conversation(shared, wire, address, self._finish)
+        self.conversation = Conversation(shared, wire, self._finish)
         self.is_open = False
         """The handshake is done: it can be pinged, and told."""
         wire.on_slow = self._too_slow
@@ -99,7 +101,7 @@ class Connection:
         if opening.is_ours:
             self._wire.unread(head)
         else:
-            self._wire.push(opening.answer())
+            self._wire.push(opening.answer(self._document))
         return opening.is_ours
 
     async def _handshake(self, nursery: trio.Nursery) -> WebSocketConnection | None:
@@ -116,6 +118,8 @@ class Connection:
         websocket = await request.accept(subprotocol=PROTOCOL if offered else None)
         self._wire.on_end = nothing
         self.is_open = True
+        address = self._settings.address_of(self._peer, request.headers)
+        self.conversation.comes_from(address)
         self._sign_in_by_header(request)
         return websocket
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import attrs
 import trio
 
 from focusmate_core import codec
@@ -50,9 +51,9 @@ OWN = {"sign_in", "subscribe", "unsubscribe", "ping"}
 class Conversation:
     """One connection as the library sees it; `close` ends it with a code and a reason."""
 
-    def __init__(self, shared: Shared, wire: Wire, address: str, close: Close) -> None:
+    def __init__(self, shared: Shared, wire: Wire, close: Close) -> None:
         self.wire = wire
-        self.watching = Watching(shared, wire)
+        self.watching = Watching(shared, wire, self.close_when_answered)
         self.is_busy = False
         """A message of the library is on its way: the socket may not be read meanwhile."""
         self.patience = trio.CancelScope()
@@ -60,7 +61,7 @@ class Conversation:
         self._shared = shared
         self._engine = shared.engine
         self._settings = shared.settings
-        self._origin = Origin(DOOR, address, self.watching.connection)
+        self._origin = Origin(DOOR, connection=self.watching.connection)
         self._close = close
         self.verdict: tuple[int, str] | None = None
         """How it is to be closed once the frame at hand, or the message on its way, is answered."""
@@ -70,6 +71,10 @@ class Conversation:
         self._strikes = 0
 
     # -- its life ---------------------------------------------------------------------------------
+
+    def comes_from(self, address: str) -> None:
+        """Say so of whatever it asks for."""
+        self._origin = attrs.evolve(self._origin, address=address)
 
     def close(self, code: int, reason: str) -> None:
         """Watch nothing any more and end the connection."""
@@ -206,7 +211,9 @@ class Conversation:
         try:
             if not token.isascii():
                 raise NotSignedIn
-            self.watching.become(self._engine.authenticate(token))
+            # What is remembered of a token may be older than the end of its sign-in.
+            self.watching.become(self._engine.authenticate(token, again=True))
+            self.watching.token = token
         except NotSignedIn:
             if not self.actor.id:
                 self.verdict = (frames.NOT_SIGNED_IN, "the access token is not good")

@@ -11,6 +11,7 @@ import trio
 from focusmate_core.engine import Engine
 from focusmate_core.ports.runner import Runner
 from focusmate_trio import frames
+from focusmate_trio.asyncapi import page
 from focusmate_trio.connection import Connection
 from focusmate_trio.hub import Hub
 from focusmate_trio.settings import DoorSettings
@@ -56,7 +57,9 @@ async def serve(
     readers = trio.CapacityLimiter(threads) if threads else None
     tail = Tail(engine, hub, settings)
     vouching = Vouching(runner, settings)
-    door = Door(Shared(engine, runner, settings, hub, vouching, tail.nudge, readers))
+    door = Door(
+        Shared(engine, runner, settings, hub, vouching, page(engine.registry), tail.nudge, readers)
+    )
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(tail.follow)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,10 +11,10 @@ from typing import Protocol
 import attrs
 
 from focusmate_core.engine import Engine
-from focusmate_core.messages import Actor
 from focusmate_core.outbox import Envelope
 from focusmate_core.refusals import Refusal, Unavailable
 from focusmate_trio.frames import ended_frame, event_frame
+from focusmate_trio.people import People, SignedIn
 from focusmate_trio.refusals import MayNotWatch, Resync
 from focusmate_trio.stream import Wire
 
@@ -26,10 +25,9 @@ WRITES_AT_ONCE = 2000
 Give = Callable[[Wire, bytes], None]
 
 
-class Watcher(Protocol):
+class Watcher(SignedIn, Protocol):
     """A connection as the hub sees it."""
 
-    actor: Actor
     wire: Wire
 
     def stopped(self, stream: str) -> None:
@@ -76,30 +74,19 @@ class Run:
 
 
 class Hub:
-    """All channels of a door, and its connections by person. Belongs to one loop, never waits."""
+    """All channels of a door, and whose they are. Belongs to one loop, never waits."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._channels: dict[str, Channel] = {}
-        self.people: defaultdict[str, dict[Watcher, None]] = defaultdict(dict)
+        self.people: People[Watcher] = People(engine)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody watches anything."""
-        return not self._channels
+        """Whether no event matters to anybody here."""
+        return not self._channels and self.people.is_idle
 
     # -- coming and going -------------------------------------------------------------------------
-
-    def add(self, watcher: Watcher) -> None:
-        """Know a connection as its person's."""
-        self.people[watcher.actor.id][watcher] = None
-
-    def remove(self, watcher: Watcher) -> None:
-        """Forget a connection of this person."""
-        mine = self.people[watcher.actor.id]
-        mine.pop(watcher, None)
-        if not mine:
-            del self.people[watcher.actor.id]
 
     @contextmanager
     def expecting(self, stream: str) -> Iterator[Channel]:
@@ -153,16 +140,6 @@ class Hub:
         """End the subscription of somebody who may watch no more, and say so."""
         self._end(watcher, self._channels[stream], MayNotWatch(), Wire.push)
 
-    def check_again(self, watcher: Watcher, streams: Sequence[str]) -> None:
-        """End those of somebody's subscriptions that they may no longer have."""
-        for stream in streams:
-            if not self._may_watch(watcher, stream):
-                self.end(watcher, stream)
-
-    def connections_of(self, person: str) -> int:
-        """How many connections this person has."""
-        return len(self.people.get(person, ()))
-
     def _held(self, stream: str, after: int, last: int) -> list[Envelope]:
         with self._engine.storage.read() as reader:
             held = reader.read(stream, after, last - after)
@@ -175,8 +152,12 @@ class Hub:
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Send each event to all who watch its stream, in one write per watcher.
 
-        Raises `Unavailable` before anything is sent; given again, nothing is sent twice.
+        Raises `Unavailable`; given again, nothing is sent twice.
         """
+        self._send(envelopes)
+        self.people.look_again(envelopes)
+
+    def _send(self, envelopes: Sequence[Envelope]) -> None:
         by_channel: dict[Channel, list[Envelope]] = {}
         for envelope in envelopes:
             channel = self._channels.get(envelope.stream)
@@ -203,7 +184,8 @@ class Hub:
             if channel is not None and envelope.stream not in counted:
                 counted.add(envelope.stream)
                 writes += len(channel.live)
-            if writes >= WRITES_AT_ONCE:
+            # Whoever is not signed in any more has nothing of what comes after that.
+            if writes >= WRITES_AT_ONCE or self.people.has_ended(envelope):
                 yield part
                 part, counted, writes = [], set(), 0
         if part:
@@ -246,7 +228,7 @@ class Hub:
         person = self._person_named(envelope)
         return [
             each
-            for each in self.people.get(person, ())
+            for each in self.people.of(person)
             if channel.has(each) and not self._may_watch(each, channel.stream)
         ]
 

@@ -1,13 +1,13 @@
 """The opening: what arrives first on a connection, and a plain answer to what is no WebSocket."""
 
 import re
-from typing import Any
 
 from focusmate_core import codec
 from focusmate_trio.stream import Wire
 
 PATH = "/v1/ws"
 HEALTH = "/health/live"
+DOCUMENT = "/asyncapi.json"
 LONGEST_HEAD = 16 * 1024
 UPGRADE_REQUIRED = 426
 
@@ -36,11 +36,12 @@ class Opening:
         """Whether trio-websocket is to have it."""
         return self.method == "GET" and self.path == PATH and self.is_upgrade
 
-    def answer(self) -> bytes:
-        """What a request that is not ours is answered."""
+    def answer(self, document: bytes) -> bytes:
+        """What a request that is not ours is answered; `document` says what one that is may say."""
         body = self.method != "HEAD"
-        if self.path == HEALTH and self.method in {"GET", "HEAD"}:
-            return plain_answer(200, "OK", {"status": "ok"}, body=body)
+        if self.method in {"GET", "HEAD"} and self.path in {HEALTH, DOCUMENT}:
+            content = document if self.path == DOCUMENT else b'{"status":"ok"}'
+            return plain_answer(200, "OK", content, body=body)
         if self.path == PATH:
             detail = "This is a WebSocket: ask for it with Upgrade: websocket."
             return problem(UPGRADE_REQUIRED, "Upgrade Required", detail, body=body)
@@ -66,13 +67,14 @@ def problem(status: int, title: str, detail: str, *, body: bool = True) -> bytes
     """A problem document (RFC 9457) in an answer after which the connection ends."""
     code = "http." + title.lower().replace(" ", "_")
     told = {"type": f"/docs/problems#{code}", "title": title, "status": status, "detail": detail}
-    return plain_answer(status, title, {**told, "code": code}, body=body)
+    content = codec.dumps({**told, "code": code}).encode()
+    return plain_answer(status, title, content, "application/problem+json", body=body)
 
 
-def plain_answer(status: int, title: str, told: dict[str, Any], *, body: bool = True) -> bytes:
+def plain_answer(
+    status: int, title: str, content: bytes, kind: str = "application/json", *, body: bool = True
+) -> bytes:
     """JSON in an HTTP answer after which the connection ends."""
-    content = codec.dumps(told).encode()
-    kind = "application/problem+json" if "code" in told else "application/json"
     wants = "upgrade, close\r\nUpgrade: websocket" if status == UPGRADE_REQUIRED else "close"
     head = (
         f"HTTP/1.1 {status} {title}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"

@@ -1,8 +1,17 @@
 """Settings of the WebSocket door."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import attrs
+
+AddressOf = Callable[[str, Sequence[tuple[bytes, bytes]]], str]
+"""`(the peer's address, the request's headers) -> the client's address`."""
+
+
+def peer_itself(peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The address of a client that comes by no proxy."""
+    return peer
 
 
 @attrs.frozen
@@ -46,6 +55,8 @@ class DoorSettings:
     """How many of them at once."""
     frames_waiting: int = 16
     """How many frames are taken off the socket before the first of them is answered."""
+    address_of: AddressOf = peer_itself
+    """Which address what a client asks for is said to come from, and is limited by."""
     look_every: timedelta = timedelta(milliseconds=3)
     """How often the outbox is looked at while something happens."""
     look_when_idle: timedelta = timedelta(milliseconds=25)

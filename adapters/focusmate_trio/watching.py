@@ -22,6 +22,8 @@ from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
 from focusmate_trio.vouching import Vouching
 
+TurnOut = Callable[[int, str], None]
+
 
 @attrs.frozen
 class Shared:
@@ -32,6 +34,8 @@ class Shared:
     settings: DoorSettings
     hub: Hub
     vouching: Vouching
+    document: bytes
+    """What the door says of itself, as JSON."""
     nudge: Callable[[], None]
     """Has the outbox looked at now."""
     readers: trio.CapacityLimiter | None
@@ -56,9 +60,11 @@ class Beginning:
 class Watching:
     """One connection as the hub knows it."""
 
-    def __init__(self, shared: Shared, wire: Wire) -> None:
+    def __init__(self, shared: Shared, wire: Wire, turn_out: TurnOut) -> None:
         self.actor: Actor = ANONYMOUS
+        self.token = ""
         self.wire = wire
+        self._turn_out = turn_out
         self.connection = secrets.token_hex(8)
         """Tells it from all others of its person, whichever door they go through."""
         self._shared = shared
@@ -73,13 +79,24 @@ class Watching:
         if former.id and former.id != actor.id:
             raise OtherPerson
         most = self._shared.settings.connections_per_person
-        if not former.id and self._hub.connections_of(actor.id) >= most:
+        if not former.id and len(self._hub.people.of(actor.id)) >= most:
             raise TooManyConnections(most=most)
+        lost = self._lost_by(actor) if actor.roles != former.roles else []
         self.actor = actor
-        self._hub.add(self)
+        self._hub.people.add(self)
         self._shared.vouching.came(self.connection, actor.id, self.wire)
-        if actor.roles != former.roles:
-            self._hub.check_again(self, tuple(self._streams))
+        for stream in lost:
+            self._hub.end(self, stream)
+
+    def _lost_by(self, actor: Actor) -> list[str]:
+        """The streams that one may watch no more as this actor."""
+        may = self._engine.may_watch
+        return [stream for stream in self._streams if not may(stream, actor=actor)]
+
+    def turn_out(self, code: int, reason: str) -> None:
+        """Hear nothing any more, and be closed once what is on its way is answered."""
+        self.leave()
+        self._turn_out(code, reason)
 
     def leave(self) -> None:
         """Watch nothing any more, and be nobody's connection."""
@@ -87,7 +104,7 @@ class Watching:
             self._hub.leave(self, stream)
         self._streams.clear()
         if self.actor.id and not self._has_left:
-            self._hub.remove(self)
+            self._hub.people.remove(self)
             self._shared.vouching.went(self.connection)
         self._has_left = True
 
@@ -109,10 +126,18 @@ class Watching:
         if want.stream not in self._streams and len(self._streams) >= most:
             raise TooManySubscriptions(most=most)
         with self._hub.expecting(want.stream) as channel:
-            beginning = await self._shared.read(partial(self._look, number, want))
+            beginning = await self._read_beginning(number, want)
             # A thread that reads is waited for even when the connection has ended meanwhile.
             if not self._has_left:
                 self._begin(channel, beginning)
+
+    async def _read_beginning(self, number: int | None, want: Subscribe) -> Beginning:
+        """What one begins with, as the actor that one still is when it has been read."""
+        while True:
+            actor = self.actor
+            beginning: Beginning = await self._shared.read(partial(self._look, number, want))
+            if self.actor.roles == actor.roles:
+                return beginning
 
     def _look(self, number: int | None, want: Subscribe) -> Beginning:
         """What a watcher begins with, encoded; runs in a thread."""

@@ -290,7 +290,7 @@ async def test_a_bug_outside_of_any_frame_ends_one_connection_with_1011(house, m
     async with house.client("ada") as ada:
         token = house.token("bob")
         authenticate = house.town.engine.authenticate
-        monkeypatch.setattr(house.town.engine, "authenticate", lambda _: 1 / 0)
+        monkeypatch.setattr(house.town.engine, "authenticate", lambda *_, **__: 1 / 0)
         header = [(b"Authorization", f"Bearer {token}".encode())]
         async with house.nameless(extra_headers=header) as bob:
             assert (await bob.end())[0] == 1011

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from focusmate_core.features import seats, timer_control
+from focusmate_core.refusals import StreamNotFound
 from focusmate_core.testing.runner import InlineRunner
 from focusmate_trio.asking import Subscribe
 from focusmate_trio.hub import Hub
@@ -213,20 +214,24 @@ async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(
         await bob.hears_nothing()
 
 
+def no_end(code, reason):
+    """Nobody ends a connection here."""
+
+
 def no_matter():
     """Nobody follows the outbox here."""
 
 
 def of_one_door(town, hub, readers):
     runner = InlineRunner(town.engine)
-    return Shared(town.engine, runner, QUICK, hub, Vouching(runner, QUICK), no_matter, readers)
+    return Shared(town.engine, runner, QUICK, hub, Vouching(runner, QUICK), b"", no_matter, readers)
 
 
 async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothing(
     town, hub, ada, room, monkeypatch
 ):
     shared = of_one_door(town, hub, readers=trio.CapacityLimiter(1))
-    watching = Watching(shared, Listener.Wire())
+    watching = Watching(shared, Listener.Wire(), no_end)
     watching.become(ada)
     subscribe = town.engine.subscribe
 
@@ -242,7 +247,7 @@ async def test_a_connection_that_ended_while_reading_the_snapshot_watches_nothin
 
 async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, ada, monkeypatch):
     shared = of_one_door(town, hub, readers=None)
-    watching = Watching(shared, Listener.Wire())
+    watching = Watching(shared, Listener.Wire(), no_end)
     watching.become(attrs.evolve(ada, roles=frozenset({"moderator"})))
     await watching.subscribe(1, Subscribe(stream="public"))
     monkeypatch.setattr(town.engine, "may_watch", lambda _, actor: "moderator" in actor.roles)
@@ -250,7 +255,30 @@ async def test_a_renewed_sign_in_with_other_roles_is_looked_at_again(town, hub, 
     assert len(watching.wire.written) == 1
     watching.become(ada)
     assert b"may_not_watch" in watching.wire.written[1]
+    watching.leave()
     assert hub.is_idle
+
+
+async def test_whose_roles_change_while_reading_the_snapshot_is_looked_at_under_the_new_ones(
+    town, hub, ada, monkeypatch
+):
+    shared = of_one_door(town, hub, readers=trio.CapacityLimiter(1))
+    watching = Watching(shared, Listener.Wire(), no_end)
+    watching.become(attrs.evolve(ada, roles=frozenset({"moderator"})))
+    asked = []
+
+    def overtaken(stream, *, actor, after):
+        asked.append(sorted(actor.roles))
+        if len(asked) == 1:
+            trio.from_thread.run_sync(watching.become, ada)
+            return town.engine.snapshot(stream)
+        raise StreamNotFound(stream=stream)
+
+    monkeypatch.setattr(town.engine, "subscribe", overtaken)
+    with pytest.raises(StreamNotFound):
+        await watching.subscribe(1, Subscribe(stream="public"))
+    assert asked == [["moderator"], []]
+    assert watching.wire.written == []
 
 
 async def test_what_a_client_does_here_is_told_without_waiting_for_the_next_look(town):
@@ -324,7 +352,7 @@ def hub(town, monkeypatch):
 
 
 def entered(hub, watcher, stream, given):
-    hub.add(watcher)
+    hub.people.add(watcher)
     with hub.expecting(stream) as channel:
         assert hub.missed(channel, given) == []
         hub.enter(watcher, channel, given)
@@ -391,6 +419,7 @@ def test_a_gap_that_cannot_be_closed_ends_the_watching_and_says_so(town, hub, ad
     hub.publish([told[5]])
     assert listener.heard == ["websocket.resync"]
     assert listener.ended == [f"room:{room.id}"]
+    hub.people.remove(listener)
     assert hub.is_idle
 
 
