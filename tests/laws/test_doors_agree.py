@@ -44,8 +44,9 @@ class Conversation:
     def __init__(self, doors) -> None:
         self.doors = {name: door for name, (door, _) in doors.items()}
         self.engines = {name: engine for name, (_, engine) in doors.items()}
-        self.known = {name: [NOBODY] for name in ("room_id", "person_id", "session_id")}
-        self.known["refresh_token"] = ["nonsense"]
+        ids = ("room_id", "person_id", "session_id", "invitation_id", "link_id")
+        self.known = {name: [NOBODY] for name in ids}
+        self.known |= {name: ["nonsense"] for name in ("refresh_token", "code")}
         self.tokens = [None, "nonsense"]
         self.cursors = [None, "nonsense"]
 
@@ -74,6 +75,11 @@ class Conversation:
         elif wire in {"rooms.public", "sessions.history"}:
             self.known["session_id"] += [each["id"] for each in answer["items"] if "why" in each]
             self.cursors += [answer["next_cursor"]] if answer["next_cursor"] else []
+        elif wire == "invitations.invite":
+            self.known["invitation_id"].append(answer["id"])
+        elif wire == "links.open":
+            self.known["link_id"].append(answer["id"])
+            self.known["code"].append(answer["code"])
         elif wire == "credentials.register":
             self.known["person_id"].append(answer["id"])
         elif wire in {"credentials.sign_in", "credentials.refresh"}:
