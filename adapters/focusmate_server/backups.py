@@ -1,4 +1,4 @@
-"""Backups: the database and the signing key copied while a server runs, whole or not at all."""
+"""Backups: the database and the signing keys copied while a server runs, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from focusmate_server import wiring
+from focusmate_server import keys, wiring
 from focusmate_server.places import places_of
 from focusmate_server.settings import CannotStart, Settings
 
 
 def back_up(settings: Settings, target: Path) -> list[Path]:
-    """Copy to `target`, and the key beside it to `target.key`; says which files were made.
+    """Copy to `target`, and the keys to `target.key` and so on; says which files were made.
 
     `CannotStart` where one of them is there already, or there is nothing to copy.
     """
@@ -26,9 +26,18 @@ def back_up(settings: Settings, target: Path) -> list[Path]:
         wiring.copy_storage(settings, draft)
     if not key.exists():
         return [target]
-    with _whole(copied_key) as draft:
+    # The newest first: if it is replaced meanwhile, it is among the former ones.
+    copies = [_copied(key, copied_key)]
+    for former in keys.former_of(key):
+        ending = former.path.name.removeprefix(key.name)
+        copies.append(_copied(former.path, copied_key.with_name(copied_key.name + ending)))
+    return [target, *copies]
+
+
+def _copied(key: Path, target: Path) -> Path:
+    with _whole(target) as draft:
         draft.write_bytes(key.read_bytes())
-    return [target, copied_key]
+    return target
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def migrate(**given: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @settings_options("storage", "signing_key_file", "log_level", "log_format")
 def backup(file: Path, **given: Any) -> None:
-    """Copy the database to FILE and the signing key to FILE.key, also while a server runs.
+    """Copy the database to FILE and its keys to FILE.key…, also while a server runs.
 
     What is there already is not overwritten.
     """

@@ -111,6 +111,18 @@ def test_no_server_is_needed_and_nothing_is_overwritten(tmp_path):
     assert "other.db cannot be written" in refused(run(tmp_path, "backup", "away/other.db"))
 
 
+def test_former_keys_go_along_so_that_nobody_has_to_sign_in_anew(tmp_path):
+    assert run(tmp_path, "do", "rooms.public", "--actor=ada").returncode == 0
+    assert run(tmp_path, "keys", "rotate").returncode == 0
+    assert run(tmp_path, "backup", "copy.db").returncode == 0
+    names = {path.name.removeprefix("focusmate") for path in tmp_path.glob("focusmate.db.key*")}
+    assert len(names) == 2
+    for each in names:
+        there, here = tmp_path / f"focusmate{each}", tmp_path / f"copy{each}"
+        assert here.read_bytes() == there.read_bytes()
+        assert here.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_database_that_is_not_there_is_named_and_not_made(tmp_path):
     assert "there is no database" in refused(run(tmp_path, "backup", "copy.db"))
     assert list(tmp_path.iterdir()) == []
