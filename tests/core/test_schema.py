@@ -14,7 +14,7 @@ from focusmate_core import codec
 from focusmate_core.features import BUNDLED, bans, credentials, people, plans, rooms, seats
 from focusmate_core.fields import Id, Password, Text, minutes
 from focusmate_core.messages import Command, Value, command, value, view
-from focusmate_core.refusals import BadInput, Kind, Refusal, TooLarge, refusal
+from focusmate_core.refusals import BadInput, Kind, Refusal, TooLarge, TooOften, refusal
 from focusmate_core.registry import Registry
 from focusmate_core.schema import Schemas, needed, refusals_in
 from focusmate_core.testing.strategies import instances
@@ -220,6 +220,7 @@ def test_several_steps_are_read_together():
         credentials.UsernameTaken,
         credentials.EmailTaken,
         BadInput,
+        TooOften,
     }
 
 
