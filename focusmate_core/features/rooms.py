@@ -205,12 +205,12 @@ class RoomIsClosed(Refusal):
 
 def known_room(room_id: str, ctx: Context | QueryContext) -> Room:
     """The room, open or closed; `RoomNotFound`, also where the caller may not know of it."""
-    return _known(room_id, ctx.store.get(Room, room_id), ctx)
+    return _known(room_id, ctx)
 
 
 def held_room(room_id: str, ctx: Context) -> Room:
     """The open room, locked until the unit of work ends; `RoomNotFound`, `RoomIsClosed`."""
-    return open_only(_known(room_id, ctx.store.get(Room, room_id, hold=True), ctx))
+    return open_only(_known(room_id, ctx, hold=True))
 
 
 def the_room(room_id: str, ctx: Context) -> Room:
@@ -235,11 +235,13 @@ def may_know(room: Room, ctx: Context | QueryContext) -> bool:
     return _is_plain_to(ctx.actor, room) or ctx.store.get(Seat, seat) is not None
 
 
-def _known(room_id: str, room: Room | None, ctx: Context | QueryContext) -> Room:
+def _known(room_id: str, ctx: Context | QueryContext, *, hold: bool = False) -> Room:
+    room = ctx.store.get(Room, room_id, hold=hold)
     if room is not None and _is_plain_to(ctx.actor, room):
         return room
     # A seat is looked for where there is no room, too: what it costs to be refused tells nothing.
-    seat = ctx.store.get(Seat, (room_id, ctx.actor.id))
+    # Under the lock it is read anew: it may have been taken away since it was looked for first.
+    seat = ctx.store.get(Seat, (room_id, ctx.actor.id), hold=hold)
     if room is None or seat is None:
         raise RoomNotFound
     return room
@@ -316,7 +318,7 @@ class CloseRoom(Command[RoomView]):
 @handler
 def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, and `NotAllowed` to whoever is neither host nor moderator."""
-    room = _known(ask.room_id, ctx.store.get(Room, ask.room_id, hold=True), ctx)
+    room = _known(ask.room_id, ctx, hold=True)
     if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
         raise NotAllowed(needed="the room's host or a moderator")
     return shown(closed(room, ctx) if room.is_open else room)

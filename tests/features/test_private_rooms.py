@@ -19,8 +19,9 @@ from focusmate_core.features.plans import Plan
 from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.features.profiles import SearchPeople
 from focusmate_core.features.room_changes import UpdateRoom
-from focusmate_core.features.rooms import CloseRoom, RoomById
+from focusmate_core.features.rooms import CloseRoom, Room, RoomById, Seat
 from focusmate_core.features.seats import JoinRoom, LeaveRoom, RoomMembers
+from focusmate_core.features.signs import EnterRoom
 from focusmate_core.features.timer_control import StartTimer
 from focusmate_core.registry import Registry
 from focusmate_core.testing import strategies
@@ -243,3 +244,53 @@ def test_who_is_banned_from_it_does_not_know_of_it(town, ada, bob, room):
         assert town.code(ask(room_id=room.id), bob) == "rooms.not_found"
     with town.storage.read() as reader:
         assert reader.get(Ban, (room.id, bob.id)) is not None
+
+
+# -- where several may write at once --------------------------------------------------------------
+
+
+class Waiting:
+    """A unit of work that has to wait for the lock of a room, while another one is carried out."""
+
+    is_alone = False
+
+    def __init__(self, unit, storage):
+        self._unit = unit
+        self._storage = storage
+
+    def get(self, entity, key, *, hold=False):
+        if hold and entity is Room and self._storage.meanwhile is not None:
+            meanwhile, self._storage.meanwhile = self._storage.meanwhile, None
+            meanwhile(self._unit)
+        return self._unit.get(entity, key, hold=hold)
+
+    def __getattr__(self, verb):
+        return getattr(self._unit, verb)
+
+
+class WaitingStorage(MemoryStorage):
+    """A storage in memory as one of several writers would see another."""
+
+    meanwhile = None
+
+    @contextmanager
+    def write(self):
+        with super().write() as unit:
+            yield Waiting(unit, self)
+
+
+@pytest.mark.parametrize("ask", [JoinRoom, LeaveRoom, EnterRoom])
+def test_who_is_removed_while_they_wait_for_the_room_is_a_stranger_by_then(ask):
+    town = Town(WaitingStorage())
+    ada, bob = town.somebody(), town.somebody()
+    room = town.open_room(ada)
+    town.do(JoinRoom(room_id=room.id), bob)
+    town.do(UpdateRoom(room_id=room.id, is_public=False), ada)
+
+    def remove(unit):
+        unit.delete(Seat, (room.id, bob.id))
+        unit.put(unit.get(Room, room.id).but(seated=1))
+
+    town.storage.meanwhile = remove
+    assert town.code(ask(room_id=room.id), bob) == "rooms.not_found"
+    assert town.storage.meanwhile is None
