@@ -20,12 +20,11 @@ from typing import Any
 import attrs
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.runner import InlineRunner
 from focusmate_trio import DoorSettings, listen, serve
-from tests.adapters.trio.kit import connected
 from tests.features.town import Town
 
 HERE = Path(__file__).parent / "conversations"
@@ -61,6 +60,7 @@ class Play:
         self._port = 0
         self._stop = trio.CancelScope()
         self._sockets: dict[str, WebSocketConnection] = {}
+        self._streams: dict[str, trio.SocketStream] = {}
         self._heard: defaultdict[str, list[str]] = defaultdict(list)
         self._names: dict[str, str] = {}
 
@@ -149,21 +149,29 @@ class Play:
                 task_status.started(port)
 
     async def _live(self, who: str, headers: Any, task_status: Any) -> None:
-        async with connected(self._port, extra_headers=headers) as client:
-            socket = self._sockets[who] = client.websocket
+        stream = await trio.open_tcp_stream("127.0.0.1", self._port)
+        async with stream, trio.open_nursery() as nursery:
+            self._streams[who] = stream
+            socket = self._sockets[who] = await wrap_client_stream(
+                *(nursery, stream, "localhost", "/v1/ws"),
+                extra_headers=headers,
+                message_queue_size=1000,
+            )
             task_status.started()
-            try:
-                while True:
-                    self._note(who, await socket.get_message())
-            except ConnectionClosed as closed:
-                end = closed.reason
-                told = f"{end.code} {end.reason or ''}".rstrip() if end else "dropped"
-                self._heard[who].append(f"{who} x {told}")
+            await self._hear(who, socket)
+            nursery.cancel_scope.cancel()
+
+    async def _hear(self, who: str, socket: WebSocketConnection) -> None:
+        try:
+            while True:
+                self._note(who, await socket.get_message())
+        except ConnectionClosed as closed:
+            if closed.reason is not None and who in self._streams:
+                told = f"{who} x {closed.reason.code} {closed.reason.reason or ''}"
+                self._heard[who].append(told.rstrip())
 
     async def _hang_up(self, who: str) -> None:
-        await self._sockets[who].aclose()
-        await wait_all_tasks_blocked(0.005)
-        self._heard[who].clear()
+        await self._streams.pop(who).aclose()
 
     async def _let_time_go_by(self, many: str, unit: str) -> None:
         ahead = int(many) * UNITS[unit]
