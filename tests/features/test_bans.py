@@ -8,6 +8,7 @@ from focusmate_core import BadInput, Call
 from focusmate_core.features.directory import PreviewRoom
 from focusmate_core.features.invitations import AcceptInvitation
 from focusmate_core.features.inviting import InvitePerson
+from focusmate_core.features.links import JoinByLink, OpenLink
 from focusmate_core.features.moderation import BanPerson, RemovePerson, RoomBans, UnbanPerson
 from focusmate_core.features.rooms import CloseRoom
 from focusmate_core.features.seats import JoinRoom, RoomMembers
@@ -105,3 +106,15 @@ def test_removed_first_and_banned_in_one_commit_is_out_once(town, ada, bob, room
         outcome.result()
     assert town.types(f"room:{room.id}").count("rooms.left") == 1
     assert town.types(f"user:{bob.id}") == ["rooms.removed"]
+
+
+def test_a_link_lets_nobody_in_who_is_banned_and_tells_them_nothing_of_a_private_room(
+    town, ada, bob
+):
+    codes = []
+    for is_public in (True, False):
+        room = town.open_room(ada, is_public=is_public)
+        code = town.do(OpenLink(room_id=room.id), ada).code
+        town.do(ban(room, bob), ada)
+        codes.append(town.code(JoinByLink(code=code), bob))
+    assert codes == ["rooms.banned", "rooms.not_found"]
