@@ -170,6 +170,34 @@ def test_a_whole_conversation_is_the_same_through_every_door():
         talk.check_what_was_stored()
 
 
+def test_invitations_and_links_are_the_same_through_every_door():
+    with all_doors() as opened:
+        talk = Conversation(opened)
+        _invite(talk)
+        talk.check_what_was_stored()
+
+
+def _invite(talk):
+    ada, bob = talk.person("ada"), talk.person("bob")
+    about = {"room_id": talk.say("rooms.open", ada, name="Library", is_public=False)["id"]}
+    person_id = talk.say("people.me", bob)["id"]
+    invited = talk.say("invitations.invite", ada, "k", person_id=person_id, **about)
+    assert [each["id"] for each in talk.say("invitations.mine", bob)["items"]] == [invited["id"]]
+    assert talk.say("invitations.of_room", ada, **about)["items"] == [invited]
+    mine = {"invitation_id": invited["id"]}
+    assert talk.send("invitations.accept", mine, ada)["code"] == "invitations.not_found"
+    assert talk.send("invitations.decline", mine, bob, "k")["state"] == "declined"
+    assert talk.send("invitations.revoke", mine, ada)["code"] == "invitations.over"
+    link = talk.send("links.open", {**about, "max_uses": 1, "expires_in": None}, ada)
+    assert talk.say("links.preview", bob, code=link["code"])["may_join"]
+    assert talk.say("links.join", bob, "k", code=link["code"])["code"].endswith("key_not_taken")
+    assert talk.say("links.join", bob, code=link["code"])["seated"] == 2
+    assert talk.send("links.of_room", about, bob)["code"] == "not_allowed"
+    assert talk.send("links.revoke", {**about, "link_id": link["id"]}, ada) is None
+    assert talk.say("links.join", bob, code=link["code"])["code"] == "links.not_good"
+    assert talk.send("links.of_room", about, ada)["items"][0]["uses"] == 1
+
+
 def _converse(talk):
     ada, bob = talk.person("ada"), talk.person("bob")
     room = talk.say("rooms.open", ada, "key", name="공부방 «deep»", plan={"work": "PT50M"})
