@@ -28,6 +28,8 @@ from focusmate_server.settings import CannotStart, Settings
 from focusmate_server.wiring import open_engine
 from focusmate_server.writer import OK, Follower, Writer
 from focusmate_server.writer_client import NoWriter
+from focusmate_trio.asyncapi import page
+from focusmate_trio.opening import DOCUMENT
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class HttpRole:
             settings=door_settings(self._settings),
             ready=self._ready,
             limits=WindowLimits(),
+            pages={DOCUMENT: (page(self._engine.registry), "application/json")},
         )
         self._server = Server(_config(app), announce)
         await self._begin()

@@ -1,7 +1,8 @@
 """Records what is stored today: `python -m tests.golden` adds files that are not there yet.
 
 A file that is there is never written again. It stands for what older databases hold: when it no
-longer decodes, the class has to take it, or `@upcasts` has to bring it up to date.
+longer decodes, the class has to take it, or `@upcasts` has to bring it up to date. Conversations
+are of today: `python -m tests.golden conversations` plays them and writes down what is said now.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from focusmate_core.fields import instant_text
 from focusmate_core.registry import Registry
 from focusmate_core.testing.memory import MemoryStorage
 from tests.features.town import PASSWORD, Town
+from tests.golden import conversing
 
 HERE = Path(__file__).parent
 Stored = dict[str, Any]
@@ -214,4 +216,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["conversations"]:
+        conversing.rewrite()
+    else:
+        main()

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 from collections import Counter
+from copy import deepcopy
 from datetime import timedelta
 
 import hypothesis
@@ -112,9 +113,9 @@ class Mutator:
             if self.often(0.2) and isinstance(told, dict):
                 del told[place]
             elif self.often(0.2) and isinstance(told, dict):
-                told[self.chance.choice(["", "id", "with", "x" * 200])] = told[place]
+                told[self.chance.choice(["", "id", "with", "x" * 200])] = deepcopy(told[place])
             else:
-                told[place] = self.chance.choice(ODD)
+                told[place] = deepcopy(self.chance.choice(ODD))
             return
 
     # -- text -------------------------------------------------------------------------------------

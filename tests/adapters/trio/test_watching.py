@@ -11,7 +11,7 @@ import attrs
 import pytest
 import trio
 
-from focusmate_core.features import seats, timer_control
+from focusmate_core.features import moderation, seats, timer_control
 from focusmate_core.refusals import StreamNotFound
 from focusmate_core.testing.runner import InlineRunner
 from focusmate_trio.asking import Subscribe
@@ -189,7 +189,20 @@ async def test_whoever_leaves_and_is_back_at_once_hears_everything(house):
         await bob.hears_nothing()
 
 
-async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(town, monkeypatch):
+WAYS_OUT = {
+    "leaving": lambda room, _: (seats.LeaveRoom(room_id=room), "bob"),
+    "removed": lambda room, person: (
+        moderation.RemovePerson(room_id=room, person_id=person),
+        "ada",
+    ),
+    "banned": lambda room, person: (moderation.BanPerson(room_id=room, person_id=person), "ada"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+async def test_whoever_goes_while_reading_the_snapshot_is_told_so_and_no_more(
+    town, monkeypatch, way
+):
     """The subscription was allowed, and in the same moment it was not any more."""
     async with opened(town) as house, house.client("ada") as ada, house.client("bob") as bob:
         room = (await ada.get("rooms.open", name="Library"))["id"]
@@ -200,7 +213,8 @@ async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(
 
         def overtaken(*args, **named):
             found = subscribe(*args, **named)
-            town.do(seats.LeaveRoom(room_id=room), guest)
+            ask, who = WAYS_OUT[way](room, guest.id)
+            town.do(ask, host if who == "ada" else guest)
             town.do(timer_control.StartTimer(room_id=room), host)
             # The tail has seen both before the snapshot comes back.
             trio.from_thread.run(trio.sleep, 0.1)
@@ -212,6 +226,8 @@ async def test_whoever_leaves_while_reading_the_snapshot_is_told_so_and_no_more(
         assert left["type"] == "rooms.left"
         assert "ended" in ended
         await bob.hears_nothing()
+        monkeypatch.setattr(town.engine, "subscribe", subscribe)
+        assert await bob.code("subscribe", stream=f"room:{room}") == "rooms.not_in_it"
 
 
 def no_end(code, reason):
