@@ -199,6 +199,10 @@ class Settings:
         default=Rate(6000, MINUTE / 6),
         metadata=_told(read_rate, "How often an address may ask anything by HTTP, or off."),
     )
+    limit_accounts: Rate | None = attrs.field(
+        default=Rate(100, 60 * MINUTE),
+        metadata=_told(read_rate, "How many accounts an address may try to open, or off."),
+    )
     access_minutes: int = attrs.field(
         default=15,
         metadata=_told(read_whole(1, 60), "How long an access token lasts without a refresh."),

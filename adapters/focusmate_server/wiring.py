@@ -11,6 +11,7 @@ from typing import Any, cast
 from focusmate_core import plugins
 from focusmate_core.engine import Engine
 from focusmate_core.entities import Entity
+from focusmate_core.features.attempts import AttemptPolicy
 from focusmate_core.features.presence import PresencePolicy
 from focusmate_core.features.sign_ins import SignInPolicy
 from focusmate_core.plugins import BadPlugin, NoStorage, Plugins
@@ -42,6 +43,7 @@ def open_engine(settings: Settings, *, hashes: bool = True) -> Engine:
     """
     ports: dict[type, Any] = {
         Tokens: SignedTokens(KeyFiles(places_of(settings).key)),
+        AttemptPolicy: AttemptPolicy(accounts=settings.limit_accounts),
         SignInPolicy: SignInPolicy(
             access=timedelta(minutes=settings.access_minutes),
             refresh=timedelta(days=settings.refresh_days),

@@ -27,8 +27,9 @@ class AttemptPolicy:
     """Of one account from all addresses that it was not signed in to from."""
     address: Rate = _HUNDRED
     """Of all accounts from one address: a class that signs in for the first time behind one."""
-    accounts: Rate = _HUNDRED_AN_HOUR
-    """How many may be opened, or tried for, from one address: a class does so in one lesson."""
+    accounts: Rate | None = _HUNDRED_AN_HOUR
+    """How many may be opened, or tried for, from one address: a class does so in one lesson.
+    None for any number."""
 
 
 class Count(NamedTuple):
@@ -106,8 +107,8 @@ def forgive(counts: Counts, ctx: Preparation) -> None:
 
 def count_account(ctx: Preparation) -> None:
     """One more account is tried to be opened; refuses `TooOften`."""
-    where = network(ctx.origin.address)
-    if where:
-        counts = (Count("register.address", ctx.setting(AttemptPolicy).accounts, where),)
+    where, rate = network(ctx.origin.address), ctx.setting(AttemptPolicy).accounts
+    if where and rate is not None:
+        counts = (Count("register.address", rate, where),)
         look(counts, ctx)
         count(counts, ctx)

@@ -32,7 +32,8 @@ PEER_NEEDS = (
 
 
 UNLIMITED = {
-    f"FOCUSMATE_LIMIT_{each}": "100000000/1" for each in ("READS", "WRITES", "SIGN_INS", "REQUESTS")
+    f"FOCUSMATE_LIMIT_{each}": "100000000/1"
+    for each in ("READS", "WRITES", "SIGN_INS", "REQUESTS", "ACCOUNTS")
 }
 """Counted like any other, and never reached: a few people here ask for thousands."""
 

@@ -292,6 +292,14 @@ def test_from_one_address_so_many_accounts_are_opened_or_tried_for(town, ada):
     assert register("dora") == "ok"
 
 
+def test_where_nobody_limits_accounts_any_number_is_opened(storage):
+    town = Town(storage, settings=[AttemptPolicy(accounts=None)])
+    names = [f"pupil{number}" for number in range(AttemptPolicy().accounts.most + 1)]
+    for name in names:
+        ask = Register(email=f"{name}@example.org", username=name, password=PASSWORD)
+        assert town.code(ask, **at(SCHOOL)) == "ok"
+
+
 def test_by_its_own_policy_a_class_behind_one_address_comes_in(storage):
     town = Town(storage)
     names = [f"pupil{number}" for number in range(30)]

@@ -30,7 +30,7 @@ PR_SET_PDEATHSIG = 1
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 PASSWORD = "a quiet morning"
 MINUTE = timedelta(minutes=1)
-LIMITS = ("READS", "WRITES", "SIGN_INS", "REQUESTS")
+LIMITS = ("READS", "WRITES", "SIGN_INS", "REQUESTS", "ACCOUNTS")
 """Of HTTP, as settings; tests ask more often than people may."""
 
 
