@@ -32,25 +32,26 @@ class Meter:
     def take(self, actor_id: str, address: str, resp: falcon.asgi.Response) -> None:
         """Count one, and tell what is left; `TooOften`."""
         key = _network(address) if self.by_address or not actor_id else actor_id
-        passes = self.limits.take(self._limit, self.rate, key)
-        allowance = self.limits.look(self._limit, self.rate, key)
-        wait = max(1, math.ceil(allowance.wait.total_seconds()))
-        left, until = (0, wait) if not passes else (allowance.left, self._span)
+        passes, allowance = self.limits.spend(self._limit, self.rate, key)
         resp.set_header(POLICY, self._policy)
-        resp.set_header(LIMIT, f'"{self.name}";r={left};t={until}')
-        if not passes:
-            raise TooOften(retry_after=wait)
+        if passes:
+            resp.set_header(LIMIT, f"{self._quoted}{allowance.left};t={self._span}")
+            return
+        wait = max(1, math.ceil(allowance.wait.total_seconds()))
+        resp.set_header(LIMIT, f"{self._quoted}0;t={wait}")
+        raise TooOften(retry_after=wait)
 
     def check(self, address: str) -> None:
         """Count one for an address; `TooOften`."""
         key = _network(address)
-        if not self.limits.take(self._limit, self.rate, key):
-            wait = self.limits.look(self._limit, self.rate, key).wait
-            raise TooOften(retry_after=max(1, math.ceil(wait.total_seconds())))
+        passes, allowance = self.limits.spend(self._limit, self.rate, key)
+        if not passes:
+            raise TooOften(retry_after=max(1, math.ceil(allowance.wait.total_seconds())))
 
     _limit: str = attrs.field(init=False)
     _span: int = attrs.field(init=False)
     _policy: str = attrs.field(init=False)
+    _quoted: str = attrs.field(init=False)
 
     @_limit.default
     def _its_limit(self) -> str:
@@ -63,6 +64,10 @@ class Meter:
     @_policy.default
     def _its_policy(self) -> str:
         return f'"{self.name}";q={self.rate.most};w={self._span}'
+
+    @_quoted.default
+    def _its_beginning(self) -> str:
+        return f'"{self.name}";r='
 
 
 class Meters:

@@ -55,20 +55,24 @@ class SlotStorage(Storage, MovingWindowSupport):
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count so many more, unless that is above the limit."""
+        return self.spend(key, limit, expiry, amount)[0]
+
+    def spend(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[bool, int, float]:
+        """The same, with what is left then, and in how many seconds something will be again."""
         now = time.time()
         with self._lock:
-            window = self._windows.get(key)
-            if window is None:
-                window = self._new_window(key, now)
-            window.forget(now, expiry)
-            if window.count + amount > limit:
-                return False
-            window.count += amount
-            if window.slots and window.slots[-1][0] > now + expiry:
-                window.slots[-1][1] += amount
-            else:
-                window.slots.append([now + expiry + expiry / SLOTS, amount])
-        return True
+            window = self._windows.get(key) or self._new_window(key, now)
+            slots = window.slots
+            if slots and (slots[0][0] <= now or slots[0][0] > now + 2 * expiry):
+                window.forget(now, expiry)
+            passes = window.count + amount <= limit
+            if passes:
+                window.count += amount
+                if slots and slots[-1][0] > now + expiry:
+                    slots[-1][1] += amount
+                else:
+                    slots.append([now + expiry + expiry / SLOTS, amount])
+            return passes, limit - window.count, slots[0][0] - now if slots else 0.0
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """When what counts first was taken, as far as that is known, and how much counts."""

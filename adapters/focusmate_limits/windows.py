@@ -7,8 +7,7 @@ import time
 from datetime import timedelta
 from functools import cache
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import Storage
+from limits import RateLimitItemPerSecond
 from limits.strategies import MovingWindowRateLimiter
 
 from focusmate_core.ports.limits import Allowance, Rate
@@ -18,17 +17,23 @@ _NOTHING = timedelta(0)
 
 
 class WindowLimits:
-    """`Limits` by the machine's clock; spans count in whole seconds, rounded up.
+    """`Limits` by the machine's clock; spans count in whole seconds, rounded up."""
 
-    Any storage of the library that knows moving windows will do; without one they are counted here.
-    """
-
-    def __init__(self, storage: Storage | None = None) -> None:
-        self._limiter = MovingWindowRateLimiter(SlotStorage() if storage is None else storage)
+    def __init__(self) -> None:
+        self._storage = SlotStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
         """Count one more of this key under this limit; False, and not counted, above the rate."""
         return self._limiter.hit(_item(rate), limit, key)
+
+    def spend(self, limit: str, rate: Rate, key: str) -> tuple[bool, Allowance]:
+        """Take and look in one: whether one more was counted, and what is left."""
+        item = _item(rate)
+        passes, left, wait = self._storage.spend(
+            f"{item.prefix}/{limit}/{key}", rate.most, item.span
+        )
+        return passes, Allowance(left, _NOTHING if left else timedelta(seconds=wait))
 
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:
         """What is left for this key, which counts nothing."""
@@ -43,11 +48,18 @@ class WindowLimits:
 
 
 class _Item(RateLimitItemPerSecond):
+    __slots__ = ("prefix", "span")
+
+    def __init__(self, rate: Rate) -> None:
+        self.span = math.ceil(rate.per.total_seconds())
+        super().__init__(rate.most, self.span)
+        self.prefix = f"{rate.most}/{self.span}"
+
     def key_for(self, *identifiers: bytes | str | float) -> str:
         """The library's own takes as long as all the rest of a take."""
-        return f"{self.amount}/{self.multiples}/{'/'.join(map(str, identifiers))}"
+        return "/".join((self.prefix, *map(str, identifiers)))
 
 
 @cache
-def _item(rate: Rate) -> RateLimitItem:
-    return _Item(rate.most, math.ceil(rate.per.total_seconds()))
+def _item(rate: Rate) -> _Item:
+    return _Item(rate)

@@ -53,13 +53,13 @@ class Proxies:
         wrote. A proxy that writes one lets the other pass as it came, so if both are there and do
         not say the same, neither counts. What is no address ends the reading.
         """
+        if not any(name in _READ for name, _ in headers):
+            return peer
         told = [
             self._nearest(peer, read(said))
             for name, read in _READ.items()
             if (said := _joined(headers, name))
         ]
-        if not told:
-            return peer
         if not self._trusts(peer):
             self._tell(peer)
             return peer

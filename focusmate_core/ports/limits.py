@@ -6,7 +6,7 @@ from typing import Protocol
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Rate:
     """At most so many in any span of this length."""
 
@@ -30,6 +30,10 @@ class Limits(Protocol):
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
         """Count one more of this key under this limit; False, and not counted, above the rate."""
+        ...
+
+    def spend(self, limit: str, rate: Rate, key: str) -> tuple[bool, Allowance]:
+        """Take and look in one: whether one more was counted, and what is left."""
         ...
 
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:

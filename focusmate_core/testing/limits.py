@@ -26,6 +26,10 @@ class MemoryLimits:
             counted.append(self._clock.now())
             return True
 
+    def spend(self, limit: str, rate: Rate, key: str) -> tuple[bool, Allowance]:
+        with self._turn:
+            return self.take(limit, rate, key), self.look(limit, rate, key)
+
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:
         counted = self._counted(limit, rate, key)
         left = rate.most - len(counted)
@@ -48,6 +52,9 @@ class NoLimits:
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
         return True
+
+    def spend(self, limit: str, rate: Rate, key: str) -> tuple[bool, Allowance]:
+        return True, self.look(limit, rate, key)
 
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:
         return Allowance(rate.most, _NOTHING)

@@ -56,6 +56,13 @@ class LimitsContract:
             limits.take("law", THREE, "ada")
         assert seen == [(3, False), (2, False), (1, False), (0, True)]
 
+    def test_spending_is_taking_and_looking_in_one(self, limits: Limits) -> None:
+        spent = [limits.spend("law", THREE, "ada") for _ in range(4)]
+        assert [passes for passes, _ in spent] == [True, True, True, False]
+        assert [allowance.left for _, allowance in spent] == [2, 1, 0, 0]
+        assert [allowance.wait > timedelta(0) for _, allowance in spent] == [False] * 2 + [True] * 2
+        assert not limits.take("law", THREE, "ada")
+
     def test_after_the_wait_it_says_one_more_passes(self, limits: Limits) -> None:
         until = time.monotonic() + PATIENCE
         while limits.take("law", QUICK, "ada"):
