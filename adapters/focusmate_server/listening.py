@@ -7,7 +7,8 @@ import socket
 import time
 from typing import Any
 
-from focusmate_server.settings import Address, BadSetting
+from focusmate_server.readings import Address
+from focusmate_server.settings import BadSetting
 
 BACKLOG = 2048
 FREE_WITHIN_S = 3.0

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import click
 
 from focusmate_server import signals
-from focusmate_server.settings import Address, Settings
+from focusmate_server.readings import Address
+from focusmate_server.settings import Settings
 from focusmate_server.supervisor import READY
 
 HTTP, REALTIME, WORKER = "http", "realtime", "worker"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from focusmate_server.settings import NAMES, Address, BadSetting, Settings, load
+from focusmate_server.readings import Address
+from focusmate_server.settings import NAMES, BadSetting, Settings, load
 
 BAD = {
     "FOCUSMATE_HTTP_BIND": ["abc", "", "127.0.0.1", ":8000", "127.0.0.1:70000", "a b:1"],
