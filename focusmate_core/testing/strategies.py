@@ -46,8 +46,8 @@ def values(annotation: Any) -> Strategy:
     if rule is not None and type(rule) in _RULED:
         return _RULED[type(rule)](rule)
     kind = plain_type(annotation)
-    if typing.get_origin(kind) in {tuple, frozenset}:
-        return _listed(kind)
+    if typing.get_origin(kind) in {tuple, frozenset, dict}:
+        return _several(kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return st.sampled_from(kind)
     if attrs.has(kind):
@@ -177,6 +177,7 @@ _WRONG_PLAIN: dict[Any, list[Any]] = {
     timedelta: ["25", "P1M", 25, True],
 }
 _PLAIN: Mapping[Any, Strategy] = {
+    Any: st.deferred(lambda: _FORMLESS),
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
@@ -211,8 +212,7 @@ _FORMLESS = st.recursive(
 
 
 def _object(rule: JsonObject) -> Strategy:
-    drawn = st.dictionaries(st.text(_LETTERS, max_size=9), _FORMLESS, max_size=3)
-    return drawn.filter(_takes(rule)).map(rule.clean)
+    return _named(_FORMLESS).filter(_takes(rule)).map(rule.clean)
 
 
 _RULED: dict[type[Rule], Callable[[Any], Strategy]] = {
@@ -237,11 +237,17 @@ def _takes(rule: Rule) -> Callable[[Any], bool]:
     return takes
 
 
-def _listed(kind: Any) -> Strategy:
-    inner = values(typing.get_args(kind)[0])
+def _several(kind: Any) -> Strategy:
+    inner = values(typing.get_args(kind)[-1 if typing.get_origin(kind) is dict else 0])
+    if typing.get_origin(kind) is dict:
+        return _named(inner)
     if typing.get_origin(kind) is tuple:
         return st.lists(inner, max_size=3).map(tuple)
     return st.frozensets(inner, max_size=3)
+
+
+def _named(inner: Strategy) -> Strategy:
+    return st.dictionaries(st.text(_LETTERS, max_size=9), inner, max_size=3)
 
 
 def _required(annotation: Any) -> Any:
