@@ -204,7 +204,7 @@ def _secret(rule: Secret) -> Strategy:
     return st.text(_LETTERS, min_size=rule.shortest, max_size=longest)
 
 
-_FORMLESS = st.recursive(
+_FORMLESS: Strategy = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(_LETTERS, max_size=9),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(_LETTERS), inner),
     max_leaves=5,
