@@ -18,6 +18,10 @@ def upgrade() -> None:
     _change_rooms()
     _change_sign_ins()
     _change_credentials()
+    _add_bans()
+    _add_invitations()
+    _add_links()
+    _add_private_profiles()
 
 
 def _change_people() -> None:
@@ -80,6 +84,100 @@ def _change_credentials() -> None:
             _filled("generation", sa.BigInteger(), "1"), insert_after="password_hash"
         )
     _forget_defaults("credentials", "generation")
+
+
+def _add_bans() -> None:
+    op.create_table(
+        "bans",
+        sa.Column("room_id", TEXT, nullable=False),
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("by", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("room_id", "person_id"),
+    )
+    with op.batch_alter_table("bans", schema=None) as batch_op:
+        batch_op.create_index("ix_bans_person_id_room_id", ["person_id", "room_id"], unique=False)
+
+
+def _add_invitations() -> None:
+    op.create_table(
+        "invitations",
+        sa.Column("room_id", TEXT, nullable=False),
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("invited_by", TEXT, nullable=False),
+        sa.Column("message", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("over_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("room_id", "person_id"),
+    )
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_invitations_invited_by_room_id_person_id",
+            ["invited_by", "room_id", "person_id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_invitations_over_at_room_id_person_id",
+            ["over_at", "room_id", "person_id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_invitations_person_id_state_over_at_room_id",
+            ["person_id", "state", "over_at", "room_id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_invitations_room_id_state_over_at_person_id",
+            ["room_id", "state", "over_at", "person_id"],
+            unique=False,
+        )
+        batch_op.create_index("ux_invitations_id", ["id"], unique=True)
+
+
+def _add_links() -> None:
+    op.create_table(
+        "links",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("room_id", TEXT, nullable=False),
+        sa.Column("code", TEXT, nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("max_uses", sa.BigInteger(), nullable=True),
+        sa.Column("over_at", sa.BigInteger(), nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("links", schema=None) as batch_op:
+        batch_op.create_index("ix_links_created_by_id", ["created_by", "id"], unique=False)
+        batch_op.create_index("ix_links_over_at_id", ["over_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_links_room_id_created_at_id", ["room_id", "created_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_links_room_id_over_at_id", ["room_id", "over_at", "id"], unique=False
+        )
+        batch_op.create_index("ux_links_code", ["code"], unique=True)
+
+
+def _add_private_profiles() -> None:
+    op.create_table(
+        "private_profiles",
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("phone", TEXT, nullable=False),
+        sa.Column("address", TEXT, nullable=False),
+        sa.Column("education", TEXT, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person_id"),
+    )
 
 
 def _filled(name: str, kind: Any, value: str) -> sa.Column[Any]:
