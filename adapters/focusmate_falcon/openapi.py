@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from focusmate_core.idempotency import LONGEST_KEY, takes_key
 from focusmate_core.messages import Access, Message
 from focusmate_core.refusals import (
@@ -30,15 +28,11 @@ from focusmate_core.schema import Schemas, needed, refusals_in
 from focusmate_falcon.endpoints import KEY
 from focusmate_falcon.examples import Examples
 from focusmate_falcon.metering import LIMIT, POLICY
+from focusmate_falcon.problem_schemas import ProblemSchemas
 from focusmate_falcon.problems import (
     FAILED_CONDITION,
-    FAULT,
     MEDIA_TYPE,
     STATUS,
-    TITLE,
-    Problem,
-    http_code,
-    of_status,
 )
 from focusmate_falcon.revisions import IF_MATCH, has_revision, takes_revision
 from focusmate_falcon.routes import Route
@@ -48,20 +42,6 @@ Json = dict[str, Any]
 SCHEMAS = "#/components/schemas/"
 EXAMPLES = "#/components/examples/"
 HEADERS = "#/components/headers/"
-PROBLEM: Json = {
-    "type": "object",
-    "description": "What went wrong, as RFC 9457 has it; clients decide by `code`.",
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "In English, with what to do next."},
-        "code": {"type": "string", "description": "Stable; what a client translates by."},
-        "params": {"type": "object", "description": "What the detail speaks of, by name."},
-        "fields": {"type": "array", "items": {"$ref": f"{SCHEMAS}FieldProblem"}},
-    },
-    "required": ["type", "title", "status", "detail", "code"],
-}
 _JSON = "application/json"
 _ALWAYS = (NotSignedIn, BadInput, TooOften, Unavailable)
 _WITH_A_BODY = (Malformed, TooLarge)
@@ -122,9 +102,7 @@ class Document:
         self._registry = registry
         self._schemas = Schemas(SCHEMAS)
         self._examples = Examples(self._schemas)
-        self._problems: dict[str, Json] = {}
-        self._told: dict[str, Json] = {}
-        """The examples of problems, by the names of their schemas."""
+        self._problems = ProblemSchemas(self._schemas, self._examples)
         self._paths: dict[str, Json] = defaultdict(dict)
         self._found: dict[type, frozenset[type[Refusal]]] = {}
 
@@ -150,7 +128,7 @@ class Document:
 
     def finished(self) -> Json:
         """The whole document."""
-        problems = {"Problem": PROBLEM, **self._problems}
+        told = self._problems
         return {
             "openapi": "3.1.0",
             "info": {"title": "focusmate", "version": _version(), "description": _TOLD},
@@ -161,8 +139,8 @@ class Document:
                 "/health/ready": _health("health_ready", [200, 503]),
             },
             "components": {
-                "schemas": {**problems, **self._schemas.named},
-                "examples": {name: {"value": told} for name, told in self._told.items()},
+                "schemas": {**told.schemas, **self._schemas.named},
+                "examples": {name: {"value": it} for name, it in told.examples.items()},
                 "headers": _NAMED_HEADERS,
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             },
@@ -200,13 +178,13 @@ class Document:
     def _responses(self, route: Route, message: type[Message[Any]]) -> Json:
         by_status: dict[int, set[str]] = defaultdict(set)
         for refusal in self._refusals(route, message):
-            by_status[STATUS[refusal.kind]].add(self._refusal(refusal))
+            by_status[STATUS[refusal.kind]].add(self._problems.refusal(refusal))
             if refusal is Outdated:
-                by_status[FAILED_CONDITION].add(self._failed_condition())
+                by_status[FAILED_CONDITION].add(self._problems.failed_condition())
         if route.method != "GET":
             for early in _HTTP_WITH_A_BODY:
-                by_status[early].add(self._http(early))
-        by_status[500].add(self._fault())
+                by_status[early].add(self._problems.http(early))
+        by_status[500].add(self._problems.fault())
         made = {str(route.status): self._success(route, message)}
         for status in sorted(by_status):
             made[str(status)] = _problem_response(status, by_status[status])
@@ -238,53 +216,6 @@ class Document:
             steps = [self._registry.handlers[message], *([prepare] if prepare else [])]
             self._found[message] = refusals_in(*steps)
         return self._found[message]
-
-    def _refusal(self, refusal: type[Refusal]) -> str:
-        """The name of its schema, and of its example."""
-        name = refusal.__name__
-        if name not in self._problems:
-            own = self._schemas.refusal(refusal)
-            own["properties"]["status"] = {"const": STATUS[refusal.kind]}
-            self._problems[name] = _problem(TITLE[refusal.kind], own)
-            self._told[name] = self._examples.refusal(refusal)
-        return name
-
-    def _failed_condition(self) -> str:
-        name = f"{Outdated.__name__}SinceRead"
-        if name not in self._problems:
-            own = self._schemas.refusal(Outdated)
-            own["properties"]["status"] = {"const": FAILED_CONDITION}
-            self._problems[name] = _problem(TITLE[Outdated.kind], own)
-            self._told[name] = self._examples.refusal(Outdated, status=FAILED_CONDITION)
-        return name
-
-    def _http(self, status: HTTPStatus) -> str:
-        told = {"code": {"const": http_code(status)}, "status": {"const": int(status)}}
-        name = status.phrase.replace(" ", "")
-        self._problems[name] = _problem(status.phrase, {"properties": told})
-        self._told[name] = orjson.loads(of_status(status).document())
-        return name
-
-    def _fault(self) -> str:
-        params = {"type": "object", "properties": {"error_id": {"type": "string"}}}
-        own = {"properties": {"code": {"const": FAULT}, "params": params}, "required": ["params"]}
-        self._problems["Fault"] = _problem("Fault", own)
-        problem = Problem(
-            500,
-            FAULT,
-            "Fault",
-            "Something is broken here, and it is logged.",
-            {"params": {"error_id": "5f2b6a0c9d3e4f17"}},
-        )
-        self._told["Fault"] = orjson.loads(problem.document())
-        return "Fault"
-
-
-def _problem(title: str, own: Json) -> Json:
-    """Whole, not `allOf`: generators cannot merge a text with the one text it may be."""
-    required = [*PROBLEM["required"], *own.get("required", ())]
-    told = {**PROBLEM["properties"], "title": {"const": title}, **own["properties"]}
-    return {**PROBLEM, **own, "properties": told, "required": list(dict.fromkeys(required))}
 
 
 def _problem_response(status: int, names: Iterable[str]) -> Json:
