@@ -50,10 +50,7 @@ def create_app(
     handle_problems(app)
     behind = Behind(engine.authenticate, runner, settings.longest_body, meters)
     _add_messages(app, engine.registry, behind)
-    app.add_route(PAGE, Page(problems_page(engine.registry), falcon.MEDIA_HTML))
-    add_viewer(app)
-    for path, (content, media_type) in (pages or {}).items():
-        app.add_route(path, Page(content, media_type))
+    _add_pages(app, {PAGE: (problems_page(engine.registry), falcon.MEDIA_HTML), **(pages or {})})
     app.add_route("/health/live", Live())
     app.add_route("/health/ready", Readiness(ready or nothing_to_ask))
     return HttpDoor(app, settings, meters.requests)
@@ -68,6 +65,12 @@ def _add_messages(app: App, registry: Registry, behind: Behind) -> None:
         app.add_route(path, resource)
     app.add_route(DO, UnknownName())
     app.add_route("/openapi.json", Page(lambda: _document(registry), falcon.MEDIA_JSON))
+
+
+def _add_pages(app: App, pages: Mapping[str, tuple[bytes, str]]) -> None:
+    add_viewer(app)
+    for path, (content, media_type) in pages.items():
+        app.add_route(path, Page(content, media_type))
 
 
 def _document(registry: Registry) -> bytes:

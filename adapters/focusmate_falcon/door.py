@@ -51,8 +51,7 @@ class HttpDoor:
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request; what is no request is Falcon's alone."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return await self._app(scope, receive, send)
         headers = scope["headers"]
         if type(headers) is not list:
             # ASGI promises no more than iterables, which may be good for one reading.
@@ -61,19 +60,17 @@ class HttpDoor:
         if self._cors is not None:
             leave = self._cors.preflight(scope["method"], headers)
             if leave is not None:
-                await _send(send, HTTPStatus.NO_CONTENT, SECURITY + leave)
-                return
+                return await _send(send, HTTPStatus.NO_CONTENT, SECURITY + leave)
             bearing = bearing + self._cors.headers(headers)
         refused = self._refused(scope)
         if refused is not None:
-            await _send_early(send, of_refusal(refused), bearing)
-            return
+            return await _send_early(send, of_refusal(refused), bearing)
         if _has_body(headers):
             receive = _within(self._body_within, receive)
         try:
-            await self._app(scope, receive, _with(bearing, send))
+            return await self._app(scope, receive, _with(bearing, send))
         except falcon.HTTPError as early:
-            await _send_early(send, of_http(early), bearing)
+            return await _send_early(send, of_http(early), bearing)
 
     def _refused(self, scope: Event) -> TooOften | None:
         """Put who is behind the peer in its place; what to say if they ask too often."""

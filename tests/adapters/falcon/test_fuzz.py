@@ -24,6 +24,14 @@ EVERY = [*ROUTES, *map(do_route, OFFERED)]
 PATHS = sorted({route.path for route in EVERY})
 AN_ID = "019b8d62-7a80-7000-8000-00000000000a"
 RIGHT = {
+    "code": "7KQ2M4XP7KQ2M4XP",
+    "current_password": "correct horse 9",
+    "invitation_id": AN_ID,
+    "link_id": AN_ID,
+    "new_password": "correct horse 10",
+    "roles": ["moderator"],
+    "sign_in_id": AN_ID,
+    "words": "ada",
     "email": "eve@example.org",
     "first": "2026-01-01",
     "is_idle": True,
