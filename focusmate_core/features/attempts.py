@@ -59,15 +59,18 @@ def network(address: str) -> str:
     return str(ipaddress.ip_network((int(known), 64), strict=False))
 
 
-def guesses(who: str, *, is_known: bool, ctx: Preparation) -> Counts:
+def guesses(who: str, *, is_known: bool, device: str, ctx: Preparation) -> Counts:
     """The counts of a guess as this login from the call's address, known to the account or not.
 
-    `who` is what was typed, as it is compared, so that there need be no such account.
-    Where there is no address (Python, a local socket) nothing is counted.
+    `who` is what was typed, as it is compared, so that there need be no such account; `device` is
+    one that the account was signed in to on, or empty. Where there is no address (Python, a local
+    socket) nothing is counted.
     """
     where, policy = network(ctx.origin.address), ctx.setting(AttemptPolicy)
     if not where:
         return ()
+    if device:
+        return (Count("sign_in.device", policy.here, device),)
     here = Count("sign_in.here", policy.here, f"{where} {who}")
     if is_known:
         return (here,)

@@ -11,6 +11,7 @@ from focusmate_core.context import Context, Preparation, QueryContext
 from focusmate_core.entities import Entity, entity
 from focusmate_core.features.attempts import count, forgive, guesses, look, network
 from focusmate_core.features.credentials import (
+    Credential,
     Verified,
     credential_of,
     login_key,
@@ -56,6 +57,10 @@ class SignInPolicy(Value):
         days=30
     )
     """Until who does not come back has to sign in again."""
+    device: Annotated[timedelta, Span(timedelta(days=1), timedelta(days=3650))] = timedelta(
+        days=365
+    )
+    """Until a device that was not signed in on is a stranger's again."""
 
 
 @entity("sign_ins", index=["expires_at", ("person_id", "created_at")])
@@ -88,6 +93,9 @@ class SignedIn(Value):
     access_expires_at: datetime
     refresh_token: Token
     refresh_expires_at: datetime
+    device_token: Token
+    """Signs nobody in: sent along with the next sign-in on this device, it says that the person was
+    here before, so that nobody else's guesses keep them out."""
 
 
 def until(now: datetime, span: timedelta) -> datetime:
@@ -171,6 +179,7 @@ class SignIn(Command[SignedIn]):
 
     login: Annotated[str, Text(1, 254)]
     password: Password
+    device_token: Token | None = None
 
 
 @prepares(SignIn)
@@ -182,7 +191,8 @@ def prepare_sign_in(ask: SignIn, ctx: Preparation) -> Verified:
     """
     known = credential_of(ask.login, ctx)
     is_known = _was_here(known.person_id if known else "", ctx)
-    counts = guesses(login_key(ask.login), is_known=is_known, ctx=ctx)
+    device = _device(ask.device_token, known, ctx)
+    counts = guesses(login_key(ask.login), is_known=is_known, device=device, ctx=ctx)
     look(counts, ctx)
     passwords = ctx.port(Passwords)
     if not passwords.verify(ask.password, known.password_hash if known else None) or not known:
@@ -199,6 +209,14 @@ def _was_here(person_id: str, ctx: Preparation) -> bool:
     """Whether there is a sign-in from this address, be it over, whose time is not yet."""
     here = sign_ins_of(person_id, Is("address", network(ctx.origin.address)), lasting(ctx.now))
     return bool(ctx.store.find(attrs.evolve(here, limit=1)).items)
+
+
+def _device(token: str | None, known: Credential | None, ctx: Preparation) -> str:
+    """Which device this is on which the account was signed in to before; empty for none."""
+    claims = token and ctx.port(Tokens).verify(token, ctx.now)
+    if not claims or claims.get("use") != "device" or not known:
+        return ""
+    return str(claims["did"]) if claims["sub"] == known.person_id else ""
 
 
 @handler
@@ -240,15 +258,18 @@ def _make_place(person_id: str, ctx: Context) -> None:
 
 
 def _tokens(session: SignedInSession, ctx: Context) -> SignedIn:
-    tokens, access_until = ctx.port(Tokens), until(ctx.now, ctx.setting(SignInPolicy).access)
+    tokens, policy = ctx.port(Tokens), ctx.setting(SignInPolicy)
+    access_until = until(ctx.now, policy.access)
     access = {"use": "access", "sub": session.person_id, "sid": session.id}
     refresh = {"use": "refresh", "sid": session.id, "gen": session.generation}
+    device = {"use": "device", "sub": session.person_id, "did": session.id}
     return SignedIn(
         person_id=session.person_id,
         access_token=tokens.sign(access, access_until),
         access_expires_at=access_until,
         refresh_token=tokens.sign(refresh, session.expires_at),
         refresh_expires_at=session.expires_at,
+        device_token=tokens.sign(device, until(ctx.now, policy.device)),
     )
 
 

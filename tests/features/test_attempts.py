@@ -20,8 +20,9 @@ from hypothesis.stateful import (
 from focusmate_core import Call, Origin
 from focusmate_core.features.attempts import AttemptPolicy, network
 from focusmate_core.features.credentials import ChangePassword, Register
-from focusmate_core.features.sign_ins import SignIn
+from focusmate_core.features.sign_ins import Refresh, SignIn
 from focusmate_core.ports.limits import Rate
+from focusmate_core.refusals import NotSignedIn
 from tests.features.town import PASSWORD, STORAGES, Town
 
 HOME, SCHOOL = "192.0.2.1", "198.51.100.7"
@@ -48,9 +49,9 @@ def at(address):
     return {"origin": Origin("http", address)}
 
 
-def attempt(town, address, login="ada", password=WRONG):
+def attempt(town, address, login="ada", password=WRONG, **more):
     """The code that an attempt is answered with."""
-    return town.code(SignIn(login=login, password=password), **at(address))
+    return town.code(SignIn(login=login, password=password, **more), **at(address))
 
 
 def guesses(town, addresses, login="ada"):
@@ -204,6 +205,48 @@ def test_an_address_stays_known_after_its_sign_in_was_ended_for_as_long_as_it_la
 def test_who_is_known_here_is_still_one_who_may_guess_only_so_often(town, ada):
     attempt(town, HOME, password=PASSWORD)
     assert guesses(town, [HOME] * 8) == POLICY.here.most
+
+
+def test_who_has_signed_in_on_a_device_gets_in_whatever_others_do_behind_the_same_address(
+    town, ada
+):
+    device = town.do(SignIn(login="ada", password=PASSWORD), **at(HOME)).device_token
+    guesses(town, [HOME] * 8)
+    assert attempt(town, HOME, password=PASSWORD) == "too_often"
+    assert attempt(town, HOME, password=PASSWORD, device_token=device) == "ok"
+    guesses(town, strangers(100))
+    assert attempt(town, SCHOOL, password=PASSWORD, device_token=device) == "ok"
+
+
+def test_a_device_has_so_many_guesses_of_its_own_and_no_more(town, ada):
+    device = town.do(SignIn(login="ada", password=PASSWORD), **at(HOME)).device_token
+    told = [attempt(town, each, device_token=device) for each in strangers(8)]
+    assert told.count("credentials.wrong") == POLICY.here.most
+    assert attempt(town, HOME, password=PASSWORD) == "ok"
+
+
+def test_only_a_device_of_this_very_account_is_one_it_knows(town, ada):
+    town.register("bob")
+    bobs = town.sign_in("bob")
+    ada_here = town.sign_in("ada")
+    guesses(town, [SCHOOL] * 8)
+    town.clock.advance(minutes=1)
+    no_devices = [bobs.device_token, "nonsense", ada_here.access_token, ada_here.refresh_token]
+    for token in no_devices:
+        assert attempt(town, SCHOOL, password=PASSWORD, device_token=token) == "too_often"
+    assert attempt(town, SCHOOL, login="nobody", device_token=ada_here.device_token) != "ok"
+    assert attempt(town, SCHOOL, password=PASSWORD, device_token=ada_here.device_token) == "ok"
+    town.clock.advance(days=366)
+    guesses(town, [SCHOOL] * 8)
+    outdated = ada_here.device_token
+    assert attempt(town, SCHOOL, password=PASSWORD, device_token=outdated) == "too_often"
+
+
+def test_a_device_token_signs_nobody_in(town, ada):
+    token = town.sign_in("ada").device_token
+    with pytest.raises(NotSignedIn):
+        town.engine.authenticate(token)
+    assert town.code(Refresh(refresh_token=token)) == "credentials.refresh_not_good"
 
 
 class Siege(RuleBasedStateMachine):

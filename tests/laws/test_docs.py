@@ -94,9 +94,9 @@ SHOWN_IN = {
     "01_embed.py": "README.md",
     "02_month.py": "docs/time.md",
     "03_together.py": "docs/credit.md",
-    "05_by_hand.py": "docs/http.md",
+    "04_by_hand.py": "docs/http.md",
 }
-WITH_A_SERVER = {"03_together.py", "05_by_hand.py"}
+WITH_A_SERVER = {"03_together.py", "04_by_hand.py"}
 
 
 def run_example(name, folder, *words):
@@ -146,8 +146,8 @@ def test_two_people_see_each_other_and_are_told_that_seconds_are_no_session(tmp_
 
 def test_a_client_by_hand_does_what_its_page_shows(tmp_path):
     with Running(tmp_path) as server:
-        said = run_example("05_by_hand.py", tmp_path, server.http)
-    page = PAGES[SHOWN_IN["05_by_hand.py"]].read_text(encoding="utf-8")
+        said = run_example("04_by_hand.py", tmp_path, server.http)
+    page = PAGES[SHOWN_IN["04_by_hand.py"]].read_text(encoding="utf-8")
     assert said in [block.text for block in blocks_of(page)]
 
 

@@ -1,6 +1,6 @@
 """A client written by hand, from what /docs says and with the standard library alone.
 
-`python examples/05_by_hand.py`, beside `focusmate serve`: two people, a room, its timer; tokens
+`python examples/04_by_hand.py`, beside `focusmate serve`: two people, a room, its timer; tokens
 that are renewed, a limit that is kept, and a change that must not overwrite another's.
 """
 
