@@ -2,10 +2,12 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from focusmate_core.ports.limits import Rate
 from focusmate_server.readings import Address
 from focusmate_server.settings import NAMES, BadSetting, Settings, load
 
@@ -118,7 +120,13 @@ def test_every_kind_is_read(monkeypatch):
     monkeypatch.setenv("FOCUSMATE_HTTP_BIND", "[::1]:0")
     monkeypatch.setenv("FOCUSMATE_CORS_ORIGINS", "https://a.example, http://localhost:3000,")
     monkeypatch.setenv("FOCUSMATE_SIGNING_KEY_FILE", "keys/signing.key")
+    monkeypatch.setenv("FOCUSMATE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,")
+    monkeypatch.setenv("FOCUSMATE_LIMIT_READS", "7/60")
+    monkeypatch.setenv("FOCUSMATE_LIMIT_WRITES", "off")
     settings = load()
+    assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8")
+    assert settings.limit_reads == Rate(7, timedelta(minutes=1))
+    assert settings.limit_writes is None
     assert settings.http_bind == Address("::1", 0)
     assert str(settings.http_bind) == "[::1]:0"
     assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
