@@ -324,23 +324,24 @@ def enter_by_joining_again(fact: SeatTakenAgain, ctx: Context) -> None:
 
 @reacts(to=RoomLeft)
 def leave_with_the_seat(fact: RoomLeft, ctx: Context) -> None:
-    """Who gives up the seat is not there any more."""
+    """Who gives up the seat, or has to, is not there any more."""
     here = ctx.store.get(Presence, fact.person_id, hold=True)
     if here is not None and here.room_id == fact.room_id:
-        depart(here, ctx, until=ctx.now)
+        depart(here, ctx, until=_attended(here, ctx, is_own=fact.removed_by is None))
 
 
 @reacts(to=RoomClosed)
 def leave_with_the_room(fact: RoomClosed, ctx: Context) -> None:
-    """Nobody is in a closed room; that it was closed says so, of who was there until then.
-
-    Under a lease only who closes it gives a sign of life by that.
-    """
-    is_leased = ctx.setting(PresencePolicy).lease is not None
+    """Nobody is in a closed room; that it was closed says so, of who was there until then."""
     for here in everybody_in(fact.room_id, ctx):
-        is_silent = is_leased and here.person_id != ctx.actor.id
-        until = here.until if is_silent else ctx.now
+        until = _attended(here, ctx, is_own=here.person_id == ctx.actor.id)
         depart(here, ctx, until=until, is_told=until < ctx.now)
+
+
+def _attended(here: Presence, ctx: Context, *, is_own: bool) -> datetime:
+    """Until when somebody was there: under a lease only what one does oneself is a sign of life."""
+    is_leased = ctx.setting(PresencePolicy).lease is not None
+    return here.until if is_leased and not is_own else ctx.now
 
 
 # -- the stream room:<id> -------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from focusmate_core.features.people import (
     person_stream,
     profile,
 )
-from focusmate_core.fields import URL, Id, Limit, Pattern, Secret, Text, Whole
+from focusmate_core.fields import Id, Limit, Pattern, Secret, Text, UrlOrNone, Whole
 from focusmate_core.finding import Find
 from focusmate_core.messages import (
     Command,
@@ -40,12 +40,6 @@ LANGUAGE = (
 )
 DisplayName = Annotated[str, Text(1, 50)]
 Bio = Annotated[str, Text(0, 1000, lines=True)]
-Picture = Annotated[
-    str,
-    Pattern(
-        f"({URL})?", "a web address, such as https://example.org/a.png, or empty for none", 500
-    ),
-]
 Locale = Annotated[str, Pattern(f"({LANGUAGE})?", "a language tag, such as de-CH, or empty", 35)]
 Part = Annotated[str, Text(1, 50)]
 
@@ -117,7 +111,7 @@ class UpdateProfile(Command[MyProfile]):
 
     display_name: DisplayName | None = None
     bio: Bio | None = None
-    avatar_url: Picture | None = None
+    avatar_url: UrlOrNone | None = None
     locale: Locale | None = None
     shows: frozenset[Part] | None = None
     revision: Annotated[int, Whole(1, 2**31)] | None = None
