@@ -49,11 +49,21 @@ def _whole(target: Path) -> Iterator[Path]:
             yield Path(name)
             os.fsync(made)
             target.hardlink_to(name)
+            _keep_name(target)
         finally:
             os.close(made)
             _remove(name)
     except OSError as wrong:
         raise CannotStart(f"{target} cannot be written ({wrong.strerror})") from None
+
+
+def _keep_name(target: Path) -> None:
+    """That the folder has the name has to be on the disk, too."""
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _remove(draft: str) -> None:
