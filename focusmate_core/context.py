@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from focusmate_core import codec
 from focusmate_core.deadlines import Deadline
+from focusmate_core.doubts import Doubts
 from focusmate_core.entities import Entity
 from focusmate_core.finding import Find, Page
 from focusmate_core.messages import Actor, Command, Event, Message, Origin
@@ -142,6 +143,7 @@ class Context:
     """What a command's handler, a reaction or a settler may use in its unit of work."""
 
     __slots__ = (
+        "_doubts",
         "_emitted",
         "_fresh",
         "_ids",
@@ -167,6 +169,7 @@ class Context:
         ids: Ids,
         ports: Ports,
         registry: Registry,
+        doubts: Doubts,
         prepared: Any = None,
     ) -> None:
         self.actor = actor
@@ -180,6 +183,7 @@ class Context:
         self._ids = ids
         self._ports = ports
         self._registry = registry
+        self._doubts = doubts
         self._emitted: list[tuple[Event, datetime]] = []
 
     def new_id(self) -> str:
@@ -204,6 +208,8 @@ class Context:
         data = codec.dumps(codec.plain(event)) if streams else ""
         for stream in streams:
             self._fresh.append(Fresh(stream, fact.wire, fact.version, at, self.now, data))
+        if fact.ends_sign_in is not None:
+            self._doubts.have(getattr(event, fact.ends_sign_in))
         self._emitted.append((event, at))
 
     def schedule(self, key: str, due_at: datetime, message: Command[Any]) -> None:
@@ -226,6 +232,12 @@ class Context:
 
     def _contributors(self, to: str) -> Mapping[str, Callable[..., Any]]:
         return self._registry.contributions.get(to, {})
+
+    def vouch(self) -> None:
+        """Refuse the actor if they are a person's by a sign-in that may have ended, and has."""
+        if self.actor.sign_in and self._doubts.about(self.actor.id):
+            for voucher in self._registry.vouchers:
+                voucher(self.actor, self)
 
     def touch(self, kind: str, key: str) -> None:
         """Bring one thing up to now for the actor, who is refused if they may not know of it."""

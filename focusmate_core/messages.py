@@ -265,6 +265,15 @@ def settles(kind: str, *, when: Callable[[str, Any], datetime | None]) -> Callab
     return lambda function: _mark(function, "settles", (kind, when))
 
 
+def vouches(function: F) -> F:
+    """Mark `(actor, ctx)` which refuses, by raising, whose sign-in is good no more, or not so far.
+
+    It is asked in the unit of work of a command whose actor may have been somebody else's word
+    until a moment ago: a sign-in of that person has ended, and the call came in before.
+    """
+    return _mark(function, "vouches", None)
+
+
 def knows(kind: str) -> Callable[[F], F]:
     """Mark `(id, ctx)` which refuses, by raising, who may not know of a thing of this kind.
 

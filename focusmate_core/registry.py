@@ -57,6 +57,7 @@ class Registry:
         self.reducers: dict[type, list[tuple[str, Function]]] = defaultdict(list)
         self.guards: dict[str, Function] = {}
         self.knowers: dict[str, Function] = {}
+        self.vouchers: list[Function] = []
         self.contributions: dict[str, dict[str, Function]] = defaultdict(dict)
         self.sweepers: list[Function] = []
         self.authenticators: list[Function] = []
@@ -148,6 +149,9 @@ class Registry:
 
     def _read_watches(self, mark: Mark, function: Function) -> None:
         _once(self.guards, mark.about, function)
+
+    def _read_vouches(self, _: Mark, function: Function) -> None:
+        self.vouchers.append(function)
 
     def _read_knows(self, mark: Mark, function: Function) -> None:
         _once(self.knowers, mark.about, function)

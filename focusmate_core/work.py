@@ -9,6 +9,7 @@ from typing import Any
 from focusmate_core import codec
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.context import Context, Ports
+from focusmate_core.doubts import Doubts
 from focusmate_core.idempotency import KEPT, Answer, fingerprint
 from focusmate_core.messages import Actor, Message, Origin
 from focusmate_core.outbox import Fresh
@@ -27,6 +28,7 @@ class Work:
         self._clock = clock
         self._ids = ids
         self._ports = ports
+        self._doubts = Doubts(clock)
         self._latest = datetime.max.replace(tzinfo=UTC)
         """Whoever comes earlier than this finds a clock that was set back, or may have been."""
 
@@ -54,6 +56,7 @@ class Work:
     def carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
         """Settle what is due, handle, react; an answer that was given under this key before."""
         ctx = self.context(call.actor, call.origin, unit, fresh, call.prepared)
+        ctx.vouch()
         if ctx.now < self._latest:
             ctx.settle("clock", "")
         if call.key is None:
@@ -79,6 +82,7 @@ class Work:
             ids=self._ids,
             ports=self._ports,
             registry=self.registry,
+            doubts=self._doubts,
             prepared=prepared,
         )
 

@@ -34,6 +34,7 @@ from focusmate_core.messages import (
     sweeps,
     value,
     view,
+    vouches,
 )
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.tokens import Tokens
@@ -212,11 +213,12 @@ def _was_here(person_id: str, ctx: Preparation) -> bool:
 
 
 def _device(token: str | None, known: Credential | None, ctx: Preparation) -> str:
-    """Which device this is on which the account was signed in to before; empty for none."""
+    """Which device this is, if it was signed in on under the present password; else empty."""
     claims = token and ctx.port(Tokens).verify(token, ctx.now)
     if not claims or claims.get("use") != "device" or not known:
         return ""
-    return str(claims["did"]) if claims["sub"] == known.person_id else ""
+    is_its_own = (claims["sub"], claims["gen"]) == (known.person_id, known.generation)
+    return str(claims["did"]) if is_its_own else ""
 
 
 @handler
@@ -260,9 +262,11 @@ def _make_place(person_id: str, ctx: Context) -> None:
 def _tokens(session: SignedInSession, ctx: Context) -> SignedIn:
     tokens, policy = ctx.port(Tokens), ctx.setting(SignInPolicy)
     access_until = until(ctx.now, policy.access)
+    credential = ctx.store.get(Credential, session.person_id)
+    generation = credential.generation if credential else 0
     access = {"use": "access", "sub": session.person_id, "sid": session.id}
     refresh = {"use": "refresh", "sid": session.id, "gen": session.generation}
-    device = {"use": "device", "sub": session.person_id, "did": session.id}
+    device = {"use": "device", "sub": session.person_id, "did": session.id, "gen": generation}
     return SignedIn(
         person_id=session.person_id,
         access_token=tokens.sign(access, access_until),
@@ -369,6 +373,17 @@ def bearer(token: str, ctx: QueryContext) -> Actor:
     if session is None or not session.is_good(ctx.now) or person is None:
         raise NotSignedIn
     return Actor(id=person.id, roles=person.roles, expires_at=expires_at, sign_in=session.id)
+
+
+@vouches
+def still_signed_in(actor: Actor, ctx: Context) -> None:
+    """Refuses `NotSignedIn` to whose sign-in has ended, or who may less by now."""
+    session = ctx.store.get(SignedInSession, actor.sign_in)
+    person = _there(actor.id, ctx)
+    if session is None or not session.is_good(ctx.now) or person is None:
+        raise NotSignedIn
+    if actor.roles - person.roles:
+        raise NotSignedIn
 
 
 @sweeps

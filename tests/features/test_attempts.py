@@ -27,6 +27,7 @@ from tests.features.town import PASSWORD, STORAGES, Town
 
 HOME, SCHOOL = "192.0.2.1", "198.51.100.7"
 WRONG = "wrong horse 9"
+NEW = "battery staple 7"
 POLICY = AttemptPolicy(
     here=Rate(3, timedelta(minutes=15)),
     elsewhere=Rate(6, timedelta(hours=1)),
@@ -240,6 +241,17 @@ def test_only_a_device_of_this_very_account_is_one_it_knows(town, ada):
     guesses(town, [SCHOOL] * 8)
     outdated = ada_here.device_token
     assert attempt(town, SCHOOL, password=PASSWORD, device_token=outdated) == "too_often"
+
+
+def test_with_the_password_a_device_is_a_strangers_until_it_is_signed_in_on_anew(town, ada):
+    tokens = town.do(SignIn(login="ada", password=PASSWORD), **at(SCHOOL))
+    person = town.engine.authenticate(tokens.access_token)
+    town.do(ChangePassword(current_password=PASSWORD, new_password=NEW), person)
+    renewed = town.do(Refresh(refresh_token=tokens.refresh_token))
+    guesses(town, [HOME] * 8)
+    former, present = tokens.device_token, renewed.device_token
+    assert attempt(town, HOME, password=NEW, device_token=former) == "too_often"
+    assert attempt(town, HOME, password=NEW, device_token=present) == "ok"
 
 
 def test_a_device_token_signs_nobody_in(town, ada):

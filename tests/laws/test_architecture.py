@@ -76,6 +76,7 @@ MARKS = {
     "subscriber",
     "sweeps",
     "upcasts",
+    "vouches",
     "watches",
 }
 # What strangers may import of ours; the rest may change any day.
