@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from focusmate_server.settings import Settings
+from focusmate_server.settings import FORWARDED, X_FORWARDED_FOR, Settings
 
 Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -41,29 +41,27 @@ def ip_of(text: str) -> Ip | None:
 class Proxies:
     """Which peers are proxies that are trusted; none by default, and then no header counts."""
 
-    def __init__(self, networks: Sequence[Network] = ()) -> None:
+    def __init__(self, networks: Sequence[Network] = (), header: str = X_FORWARDED_FOR) -> None:
         self._networks = tuple(networks)
+        self._header = header.encode()
+        self._read = _READ[header]
         self._has_told = False
         self._trusts = lru_cache(4096)(self._look)
 
     def address_of(self, peer: str, headers: Headers) -> str:
         """Whom a request comes from: the nearest before it that is no trusted proxy.
 
-        `X-Forwarded-For` and `Forwarded` (RFC 7239) are read from the right, where the trusted ones
-        wrote. A proxy that writes one lets the other pass as it came, so if both are there and do
-        not say the same, neither counts. What is no address ends the reading.
+        The header is read from the right, where the trusted ones wrote; what is no address ends the
+        reading. It is one header: a proxy that writes `X-Forwarded-For` lets a client's `Forwarded`
+        (RFC 7239) pass as it came, or the other way round.
         """
-        if not any(name in _READ for name, _ in headers):
+        said = _joined(headers, self._header)
+        if not said:
             return peer
-        told = [
-            self._nearest(peer, read(said))
-            for name, read in _READ.items()
-            if (said := _joined(headers, name))
-        ]
         if not self._trusts(peer):
             self._tell(peer)
             return peer
-        return told[0] if len(set(told)) == 1 else peer
+        return self._nearest(peer, self._read(said))
 
     def _nearest(self, peer: str, told: Iterator[str]) -> str:
         nearest = peer
@@ -89,7 +87,8 @@ class Proxies:
 
 def address_of(settings: Settings) -> Callable[[str, Headers], str]:
     """What a door is given to know whom a request comes from."""
-    return Proxies([ipaddress.ip_network(each) for each in settings.trusted_proxies]).address_of
+    networks = [ipaddress.ip_network(each) for each in settings.trusted_proxies]
+    return Proxies(networks, settings.proxy_header).address_of
 
 
 def _joined(headers: Headers, name: bytes) -> str:
@@ -109,7 +108,7 @@ def _fors(forwarded: str) -> Iterator[str]:
         yield (found["quoted"] or found["token"] or "") if found else ""
 
 
-_READ: Mapping[bytes, Callable[[str], Iterator[str]]] = {
-    b"x-forwarded-for": _addresses,
-    b"forwarded": _fors,
+_READ: Mapping[str, Callable[[str], Iterator[str]]] = {
+    X_FORWARDED_FOR: _addresses,
+    FORWARDED: _fors,
 }

@@ -43,6 +43,7 @@ class BadSetting(CannotStart):
 
 
 LEASED = "leased"
+X_FORWARDED_FOR, FORWARDED = "x-forwarded-for", "forwarded"
 
 
 MINUTE = timedelta(minutes=1)
@@ -83,6 +84,12 @@ class Settings:
     trusted_proxies: tuple[str, ...] = attrs.field(
         default=(),
         metadata=_told(read_networks, "Proxies that say rightly whom a request comes from."),
+    )
+    proxy_header: str = attrs.field(
+        default=X_FORWARDED_FOR,
+        metadata=_told(
+            read_choice(X_FORWARDED_FOR, FORWARDED), "The one header in which they say it."
+        ),
     )
     limit_reads: Rate | None = attrs.field(
         default=Rate(1200, MINUTE),

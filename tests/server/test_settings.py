@@ -17,6 +17,7 @@ BAD = {
     "FOCUSMATE_STORAGE": ["nonsense", ""],
     "FOCUSMATE_CORS_ORIGINS": ["https://app.example.org/path", "app.example.org"],
     "FOCUSMATE_TRUSTED_PROXIES": ["localhost", "10.0.0.1/8", "1.2.3", "10.0.0.0/33"],
+    "FOCUSMATE_PROXY_HEADER": ["x-real-ip", "", "X-Forwarded-For, Forwarded"],
     "FOCUSMATE_LIMIT_READS": ["600", "0/60", "600/0", "600/60s", "OFF", "-1/60"],
     "FOCUSMATE_LIMIT_WRITES": ["", "1/100000"],
     "FOCUSMATE_LIMIT_SIGN_INS": ["many"],
