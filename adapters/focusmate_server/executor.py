@@ -7,21 +7,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import attrs
 
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.engine import Engine
+from focusmate_core.features.attempts import network
 from focusmate_core.refusals import AnswerLost, Unavailable
+from focusmate_server.preparing import Pool
 from focusmate_server.returning import Returning
 
 Done = Callable[[Outcome[Any]], None]
 Wake = Callable[..., object]
 """How a callback with its arguments is brought to a loop: `loop.call_soon_threadsafe`."""
-PREPARING = 32
-"""How many slow calls may wait for one preparer."""
 log = logging.getLogger(__name__)
 
 
@@ -141,6 +140,15 @@ def _refuse(waiting: Sequence[Waiting]) -> None:
     _hand_back(waiting, [Outcome(refusal=Unavailable(retry_after=2)) for _ in waiting])
 
 
+def _refuse_one(waiting: Waiting) -> None:
+    _refuse([waiting])
+
+
+def _asker(call: Call[Any]) -> str:
+    """Who takes turns with others: a person, or whoever is behind an address."""
+    return call.actor.id or network(call.origin.address)
+
+
 def _tell(pairs: Sequence[tuple[Done, Outcome[Any]]]) -> None:
     for done, outcome in pairs:
         try:
@@ -152,8 +160,8 @@ def _tell(pairs: Sequence[tuple[Done, Outcome[Any]]]) -> None:
 class Executor:
     """Runs calls for all doors of a process: a write lane, a read lane, a pool for preparation.
 
-    Thread-safe. `batch` calls at most share a commit; beyond `waiting` calls in a lane, and
-    `PREPARING * preparers` calls in the pool, the answer is `Unavailable` at once.
+    Thread-safe. `batch` calls at most share a commit; beyond `waiting` calls in a lane, and where
+    the pool has no more room, for all or for one asker, the answer is `Unavailable` at once.
     """
 
     def __init__(
@@ -163,11 +171,8 @@ class Executor:
         self._after_commit: list[Callable[[], None]] = []
         self._writes = Lane("writes", self._write, batch=batch, waiting=waiting)
         self._reads = Lane("reads", engine.answer, batch=batch, waiting=waiting)
-        self._pool = ThreadPoolExecutor(preparers, thread_name_prefix="focusmate-prepare")
-        # Each preparation holds 64 MiB while it hashes: those who wait are bounded, too.
-        self._room = threading.BoundedSemaphore(preparers * PREPARING)
+        self._pool: Pool[Waiting] = Pool(preparers, self._submit_ready, _refuse_one)
         self._returning = Returning(engine)
-        self._preparing: set[Future[None]] = set()
 
     def start(self) -> None:
         """Say that the service is back, then begin to take calls; once."""
@@ -183,9 +188,7 @@ class Executor:
         """
         until = time.monotonic() + timeout
         self._returning.stop()
-        self._pool.shutdown(wait=False)
-        wait(tuple(self._preparing), timeout / 2)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close(timeout / 2)
         lanes = (self._writes, self._reads)
         for lane in lanes:
             lane.refuse_more()
@@ -210,7 +213,7 @@ class Executor:
         """Prepare and run a call; `done(outcome)` is called once, through `wake`."""
         waiting = Waiting(call, done, wake)
         if self.engine.is_slow(call.message):
-            self._submit_slow(waiting)
+            self._pool.submit(_asker(call), waiting)
         else:
             self._submit_ready(waiting)
 
@@ -260,27 +263,6 @@ class Executor:
         """Tell who asked by `after_commit` that something was committed."""
         for callback in self._after_commit:
             callback()
-
-    def _submit_slow(self, waiting: Waiting) -> None:
-        if not self._room.acquire(blocking=False):
-            _refuse([waiting])
-            return
-
-        def prepared(future: Future[None]) -> None:
-            self._preparing.discard(future)
-            self._room.release()
-            if future.cancelled():
-                _refuse([waiting])
-
-        try:
-            future = self._pool.submit(self._submit_ready, waiting)
-        except RuntimeError:
-            # The pool is shut down: the process is about to end.
-            self._room.release()
-            _refuse([waiting])
-            return
-        self._preparing.add(future)
-        future.add_done_callback(prepared)
 
     def _submit_ready(self, waiting: Waiting) -> None:
         try:

@@ -27,12 +27,14 @@ from focusmate_core import (
     query,
 )
 from focusmate_core.context import Preparation
+from focusmate_core.messages import Origin
 from focusmate_core.refusals import Unavailable
 from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_server.asyncio_runner import AsyncioRunner
-from focusmate_server.executor import PREPARING, Executor
+from focusmate_server.executor import Executor
+from focusmate_server.preparing import WAITING
 
 ADA = Actor(id="ada")
 
@@ -236,14 +238,28 @@ def test_beyond_the_queue_the_answer_comes_at_once(make, storage):
 
 def test_preparations_wait_in_a_bounded_pool_and_hold_back_no_command(make):
     executor, told = make(preparers=1), Told()
-    for _ in range(PREPARING + 3):
-        executor.submit(Call(Slow()), told)
-    assert [type(outcome.refusal) for outcome in told.outcomes] == [Unavailable] * 3
+    people = [Actor(id=f"person {number}") for number in range(WAITING + 4)]
+    for person in people:
+        executor.submit(Call(Slow(), person), told)
+    # One of them may have been taken out of the room already.
+    assert {type(outcome.refusal) for outcome in told.outcomes} == {Unavailable}
+    assert len(told.outcomes) in {3, 4}
     assert executor.run(Call(Count(name="a"))).result() == 1
     gate.set()
-    threads = {o.result() for o in told.wait_for(PREPARING + 3) if o.refusal is None}
+    threads = {o.result() for o in told.wait_for(len(people)) if o.refusal is None}
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+def test_who_asks_for_much_that_is_slow_leaves_room_for_others(make):
+    executor, much, others = make(preparers=1), Told(), Told()
+    for _ in range(2 * WAITING):
+        executor.submit(Call(Slow(), origin=Origin("http", "192.0.2.1")), much)
+    for number in range(WAITING // 2):
+        executor.submit(Call(Slow(), origin=Origin("http", f"198.51.100.{number}")), others)
+    assert others.outcomes == []
+    gate.set()
+    assert all(outcome.refusal is None for outcome in others.wait_for(WAITING // 2))
 
 
 def test_a_query_does_not_wait_for_the_commands(make, storage):
