@@ -16,7 +16,7 @@ from focusmate_core.ports.runner import Runner
 from focusmate_core.registry import Registry
 from focusmate_falcon.door import HttpDoor
 from focusmate_falcon.endpoints import Behind, Endpoint, UnknownName
-from focusmate_falcon.health import Live, Readiness, Ready, nothing_to_ask
+from focusmate_falcon.health import LIVE, READY, Live, Readiness, Ready, nothing_to_ask
 from focusmate_falcon.metering import Meters
 from focusmate_falcon.openapi import Document
 from focusmate_falcon.pages import Page, problems_page
@@ -51,8 +51,8 @@ def create_app(
     behind = Behind(engine.authenticate, runner, settings.longest_body, meters)
     _add_messages(app, engine.registry, behind)
     _add_pages(app, {PAGE: (problems_page(engine.registry), falcon.MEDIA_HTML), **(pages or {})})
-    app.add_route("/health/live", Live())
-    app.add_route("/health/ready", Readiness(ready or nothing_to_ask))
+    app.add_route(LIVE, Live())
+    app.add_route(READY, Readiness(ready or nothing_to_ask))
     return HttpDoor(app, settings, meters.requests)
 
 

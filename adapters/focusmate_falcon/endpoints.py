@@ -18,7 +18,7 @@ from focusmate_falcon.answers import json_of
 from focusmate_falcon.metering import Meters
 from focusmate_falcon.queries import Query
 from focusmate_falcon.requests import DoorRequest, check_json
-from focusmate_falcon.revisions import asked_for, etag, has_revision, takes_revision
+from focusmate_falcon.revisions import asked_for, check_read, etag, has_revision, takes_revision
 from focusmate_falcon.routes import Route
 
 KEY = "Idempotency-Key"
@@ -41,6 +41,7 @@ class Endpoint:
         "_bare",
         "_behind",
         "_has_revision",
+        "_is_query",
         "_location",
         "_message",
         "_meter",
@@ -53,6 +54,7 @@ class Endpoint:
         self._behind = behind
         self._message = message
         self._query = Query(message)
+        self._is_query = message.spec.is_query
         self._status = route.status
         self._location = route.location
         self._bare = _is_whole_in_path(message, route.in_path)
@@ -67,13 +69,19 @@ class Endpoint:
         if req.query_string:
             raise _not_in_the_query(req)
         revision = asked_for(req, is_taken=self._takes_revision)
+        if self._is_query:
+            answer = await self._carry_out(self._sent(body, req, path, {}), actor, req, resp)
+            return check_read(revision, answer)
         await self._carry_out(self._sent(body, req, path, revision), actor, req, resp)
+        return None
 
     async def on_query(self, req: DoorRequest, resp: falcon.asgi.Response, **path: str) -> None:
         """Answer the message that path and query string give together."""
         actor = self._actor(req, resp)
+        revision = asked_for(req, is_taken=self._takes_revision)
         data = _merged(self._query.data(req.params), path, "the path")
-        await self._carry_out(codec.value_of(data, self._message), actor, req, resp)
+        message = codec.value_of(data, self._message)
+        check_read(revision, await self._carry_out(message, actor, req, resp))
 
     def _actor(self, req: DoorRequest, resp: falcon.asgi.Response) -> Actor:
         """Who asks, counted; a token that is not good counts for the address it comes from."""
@@ -101,7 +109,7 @@ class Endpoint:
 
     async def _carry_out(
         self, message: Message[Any], actor: Actor, req: DoorRequest, resp: falcon.asgi.Response
-    ) -> None:
+    ) -> Any:
         origin = Origin("http", req.address)
         outcome = await self._behind.runner.run(Call(message, actor, origin, req.get_header(KEY)))
         answer = outcome.result()
@@ -112,6 +120,7 @@ class Endpoint:
             resp.set_header("ETag", etag(answer))
         if self._location is not None:
             resp.set_header("Location", self._location.format(answer))
+        return answer
 
 
 class UnknownName:

@@ -6,6 +6,7 @@ from typing import Any
 import falcon.asgi
 import orjson
 
+LIVE, READY = "/health/live", "/health/ready"
 OK = "ok"
 NOTED = "ok, but "
 """How a part begins that does its work, and has something to tell an operator."""

@@ -17,7 +17,6 @@ from focusmate_core.refusals import (
     Malformed,
     NotAllowed,
     NotSignedIn,
-    Outdated,
     Refusal,
     TooLarge,
     TooOften,
@@ -64,6 +63,10 @@ _IF_MATCH_PARAMETER: Json = {
     "description": "The ETag of what was read: nothing is done, and 412, if it changed since. "
     "It is the field `revision`, which is left out then.",
     "schema": {"type": "string", "pattern": r'^("(0|[1-9][0-9]{0,17})"|\*)$'},
+}
+_READ_IF_MATCH_PARAMETER: Json = {
+    **_IF_MATCH_PARAMETER,
+    "description": "An ETag of it that is known: 412 if it changed since.",
 }
 _TEXT: Json = {"type": "string"}
 _METERED: Json = {POLICY: {"$ref": HEADERS + POLICY}, LIMIT: {"$ref": HEADERS + LIMIT}}
@@ -161,7 +164,8 @@ class Document:
         if takes_key(message):
             made.append(_KEY_PARAMETER)
         if takes_revision(message):
-            made.append(_IF_MATCH_PARAMETER)
+            is_query = message.spec.is_query
+            made.append(_READ_IF_MATCH_PARAMETER if is_query else _IF_MATCH_PARAMETER)
         return made
 
     def _body(self, route: Route, message: type[Message[Any]]) -> Json | None:
@@ -179,8 +183,8 @@ class Document:
         by_status: dict[int, set[str]] = defaultdict(set)
         for refusal in self._refusals(route, message):
             by_status[STATUS[refusal.kind]].add(self._problems.refusal(refusal))
-            if refusal is Outdated:
-                by_status[FAILED_CONDITION].add(self._problems.failed_condition())
+        if takes_revision(message):
+            by_status[FAILED_CONDITION].add(self._problems.failed_condition())
         if route.method != "GET":
             for early in _HTTP_WITH_A_BODY:
                 by_status[early].add(self._problems.http(early))

@@ -1,4 +1,4 @@
-"""Revisions: what has one answers with an ETag, and is changed under If-Match."""
+"""Revisions: what has one answers with an ETag, and is changed or read under If-Match."""
 
 import re
 from typing import Any
@@ -16,8 +16,10 @@ _ETAG = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 
 
 def takes_revision(message: type[Message[Any]]) -> bool:
-    """Whether a message may say which revision it means to change."""
-    return not message.spec.is_query and FIELD in attrs.fields_dict(message)
+    """Whether a message may say which revision it means to change, or to read."""
+    if message.spec.is_query:
+        return has_revision(message.spec.answers)
+    return FIELD in attrs.fields_dict(message)
 
 
 def has_revision(answer: Any) -> bool:
@@ -45,6 +47,12 @@ def asked_for(req: falcon.asgi.Request, *, is_taken: bool) -> dict[str, int]:
     return {FIELD: int(found[1])}
 
 
+def check_read(asked: dict[str, int], answer: Any) -> None:
+    """Refuse `Outdated` where what was read has another revision than was asked for."""
+    if asked and asked[FIELD] != answer.revision:
+        raise Outdated(revision=answer.revision)
+
+
 def is_failed_condition(refusal: Refusal, req: falcon.asgi.Request) -> bool:
-    """Whether it was the header that asked for another revision than there is."""
-    return isinstance(refusal, Outdated) and req.get_header(IF_MATCH) is not None
+    """Whether it was the header that asked for another revision than there is: never by `*`."""
+    return isinstance(refusal, Outdated) and req.get_header(IF_MATCH, default=_ANY).strip() != _ANY

@@ -40,6 +40,38 @@ def test_any_revision_will_do_where_it_is_said_so(ada):
     assert change(ada, match="*", bio="Two.").status_code == 200
 
 
+def test_any_revision_in_the_header_leaves_the_field_its_answer(ada):
+    read = ada.get(ME).json["revision"]
+    refused = change(ada, match="*", revision=read + 1, bio="One.")
+    assert (refused.status_code, refused.json["code"]) == (409, "outdated")
+    assert change(ada, match="*", revision=read, bio="One.").status_code == 200
+
+
+def reads_of(person, match, path=ME, wire="people.me"):
+    """The same by its route, by its head and by its name."""
+    headers = person.headers | {"If-Match": match}
+    get, head = (person.door.simulate_request(it, path, headers=headers) for it in ("GET", "HEAD"))
+    return [get, head, person.door.simulate_post(f"/v1/do/{wire}", headers=headers)]
+
+
+def test_what_is_read_may_be_asked_for_by_its_revision(ada):
+    read = ada.get(ME).headers["etag"]
+    for match in (read, "*"):
+        assert [each.status_code for each in reads_of(ada, match)] == [200, 200, 200]
+    change(ada, bio="One.")
+    told = reads_of(ada, read)
+    assert [each.status_code for each in told] == [412, 412, 412]
+    assert told[0].json["code"] == told[2].json["code"] == "outdated"
+    assert told[0].json["params"] == {"revision": ada.get(ME).json["revision"]}
+
+
+def test_what_is_read_under_no_etag_or_has_no_revision_is_refused(ada):
+    assert [each.status_code for each in reads_of(ada, "1")] == [422, 422, 422]
+    told = reads_of(ada, '"1"', "/v1/rooms", "rooms.public")
+    assert [each.status_code for each in told] == [422, 422, 422]
+    assert told[0].json["fields"][0]["field"] == "If-Match"
+
+
 def test_it_is_said_once(ada):
     refused = change(ada, match='"1"', revision=1, bio="One.")
     assert refused.status_code == 422
