@@ -56,6 +56,7 @@ class Declaration:
     indexes: tuple[tuple[str, ...], ...]
     uniques: tuple[tuple[str, ...], ...]
     search: tuple[str, ...]
+    found_while: tuple[str, ...]
     columns: tuple[Column, ...]
 
     def key_of(self, thing: Entity) -> tuple[Any, ...]:
@@ -71,8 +72,11 @@ class Declaration:
         return key
 
     def text_of(self, thing: Entity) -> str:
-        """The searchable text of one thing."""
-        return "\n".join(getattr(thing, name) or "" for name in self.search)
+        """The searchable text of one thing; none while it may not be found by words."""
+        for name in self.found_while:
+            if not getattr(thing, name):
+                return ""
+        return "\n".join([getattr(thing, name) or "" for name in self.search])
 
 
 def _paths(given: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
@@ -87,10 +91,13 @@ def entity(
     index: Iterable[str | tuple[str, ...]] = (),
     unique: Iterable[str | tuple[str, ...]] = (),
     search: tuple[str, ...] = (),
+    found_while: tuple[str, ...] = (),
 ) -> Callable[[E], E]:
     """Make an entity class, stored under a name that is written by hand since classes may move.
 
     `index` and `unique` list paths of fields, `search` the text fields that words are looked up in.
+    Only while all fields of `found_while`, each a bool, are true does a thing have words: else no
+    find with words comes upon it, whatever it asks for, nor takes longer for it.
     The class declares `version: int = 0` itself: a storage counts puts in it.
     """
 
@@ -102,7 +109,14 @@ def entity(
             for field in made.__attrs_attrs__
         )
         made.declared = Declaration(
-            name, made, _paths([key])[0], _paths(index), _paths(unique), search, columns
+            name,
+            made,
+            _paths([key])[0],
+            _paths(index),
+            _paths(unique),
+            search,
+            found_while,
+            columns,
         )
         _check(made.declared)
         return made
@@ -112,10 +126,15 @@ def entity(
 
 def _check(declared: Declaration) -> None:
     names = {column.name for column in declared.columns}
-    used = {declared.key, *declared.indexes, *declared.uniques, declared.search}
+    texts, flags = declared.search, declared.found_while
+    used = {declared.key, *declared.indexes, *declared.uniques, texts, flags}
     unknown = sorted({name for path in used for name in path} - names)
     if unknown:
         msg = f"{declared.cls.__name__} declares {unknown}, which are not among its fields"
+        raise TypeError(msg)
+    vague = [c.name for c in declared.columns if c.name in flags and c.type is not bool]
+    if vague:
+        msg = f"{declared.cls.__name__} is found while {vague}, which must be bool"
         raise TypeError(msg)
     if "version" not in names:
         msg = f"{declared.cls.__name__} needs the field «version: int = 0»"

@@ -67,6 +67,7 @@ class Find(Generic[E]):
     """Fields, all ascending or all with a leading `-`; the key, same direction, breaks ties.
     Ordering by an optional field puts None first when ascending, last when descending."""
     words: str | None = None
+    """All must be there, the last as a beginning; in what may be found now (`found_while`)."""
     limit: int = 20
     after: str | None = None
     """The `next` of the page before."""

@@ -35,7 +35,7 @@ class Plan:
     """How words are found.
 
     By the rows of one whole word (`lead`), by those of the prefix when they are few (`by_prefix`),
-    or by walking all things in key order; whatever else is asked for is probed for each.
+    or by walking all things that may be found in key order; whatever else is asked for is probed.
     """
 
     lead: str | None
@@ -80,8 +80,8 @@ class Searcher:
         prefix, whole = asked_for[-1], tuple(dict.fromkeys(asked_for[:-1]))
         few = words.count_prefix(line, prefix, FEW)
         counts = {word: words.count(line, word, FEW) for word in whole}
-        lead = min(counts, key=counts.__getitem__, default=None)
-        if few < FEW and (lead is None or few < counts[lead]):
+        lead = min(counts, key=counts.__getitem__, default=words.any_word)
+        if few < min(counts.values(), default=FEW):
             yield Plan(None, by_prefix=True, probes=whole, prefix=prefix)
         else:
             probes = tuple(word for word in whole if word != lead)

@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex
 
 from focusmate_core.entities import Declaration
-from focusmate_core.finding import tokens
 from focusmate_sqlalchemy.kinds import kind_of
 from focusmate_sqlalchemy.tables import Tables
+from focusmate_sqlalchemy.words import any_word_of, held_tokens
 
 
 def lacking(connection: Connection, metadata: MetaData) -> Iterator[str]:
@@ -90,12 +90,14 @@ def _default(declared: Declaration, name: str) -> Any:
 def _fill(connection: Connection, declared: Declaration, table: Table, words: Table) -> None:
     key = [table.c[name] for name in declared.key]
     texts = [table.c[name] for name in declared.search]
-    found = connection.execute(select(*key, *texts)).yield_per(1000)
+    may_be_found = [table.c[name] for name in declared.found_while]
+    any_word = any_word_of(declared)
+    found = connection.execute(select(*key, *texts).where(*may_be_found)).yield_per(1000)
     for some in found.partitions():
         rows = [
             (token, *row[: len(key)])
             for row in some
-            for token in set(tokens("\n".join(text or "" for text in row[len(key) :])))
+            for token in held_tokens("\n".join(text or "" for text in row[len(key) :]), any_word)
         ]
         names = [column.name for column in words.columns]
         if rows:

@@ -16,11 +16,20 @@ from focusmate_sqlalchemy.shapes import Shape, inserting, mark
 
 AFTER_ALL_WORDS = "\U0010ffff"
 """No word holds this code point, so what starts with p lies from p to before p with it."""
+ANY_WORD = ""
+"""Stands for all words of a thing that is not always found, so that what has none is not walked."""
 
 
 @lru_cache(maxsize=4096)
-def _tokens(text: str) -> frozenset[str]:
-    return frozenset(tokens(text))
+def held_tokens(text: str, any_word: str | None) -> frozenset[str]:
+    """What the table of words holds of a text."""
+    found = frozenset(tokens(text))
+    return found if any_word is None or not found else found | {any_word}
+
+
+def any_word_of(declared: Declaration) -> str | None:
+    """`ANY_WORD` for an entity whose things are not always found."""
+    return ANY_WORD if declared.found_while else None
 
 
 class Words:
@@ -28,7 +37,9 @@ class Words:
 
     def __init__(self, declared: Declaration, table: Table, dialect: Dialect) -> None:
         self.table = table
-        self._declared = declared
+        self.any_word = any_word_of(declared)
+        """The one under which all things with words stand; None where all things have some."""
+        self._text_of = declared.text_of
         keys = [f"of_{name}" for name in declared.key]
         is_key = [table.c[key] == mark(f"b_{key}") for key in keys]
         names = [f"b_{key}" for key in keys]
@@ -48,9 +59,11 @@ class Words:
 
     def keep(self, line: Line, thing: Entity, key: Sequence[Any], *, is_new: bool) -> None:
         """Make the words those of the thing as it is now."""
-        wanted = _tokens(self._declared.text_of(thing))
+        wanted = held_tokens(self._text_of(thing), self.any_word)
         rows = () if is_new else line.rows(self._held.sql, self._held.arrange(key))
         held = {token for (token,) in rows}
+        if held == wanted:
+            return
         self._each(line, self._drop, held - wanted, key)
         self._each(line, self._add, wanted - held, key)
 

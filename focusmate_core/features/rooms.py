@@ -49,8 +49,9 @@ class Control(enum.Enum):
 
 @entity(
     "rooms",
-    index=[("is_open", "is_public", "opened_at"), "host_id"],
+    index=[("is_open", "is_public", "opened_at"), ("host_id", "is_open")],
     search=("name", "description"),
+    found_while=("is_open", "is_public"),
 )
 class Room(Entity):
     """A place to focus together; `seated` people have a seat in it now."""
@@ -229,10 +230,15 @@ def open_only(room: Room) -> Room:
     return room
 
 
-def may_know(room: Room, ctx: Context | QueryContext) -> bool:
-    """Whether a room is there at all for the caller."""
-    seat = (room.id, ctx.actor.id)
-    return _is_plain_to(ctx.actor, room) or ctx.store.get(Seat, seat) is not None
+def is_known_to(actor: Actor, room: Room, seat: Seat | None) -> bool:
+    """Whether a room is there at all for somebody, who has this seat in it or none."""
+    return _is_plain_to(actor, room) or seat is not None
+
+
+def looks_after(room: Room, actor: Actor) -> bool:
+    """Whether somebody is its host, an admin, or, of a public room, a community moderator."""
+    needed = Access.MODERATOR if room.is_public else Access.ADMIN
+    return actor.id == room.host_id or actor.may(needed)
 
 
 def _known(room_id: str, ctx: Context | QueryContext, *, hold: bool = False) -> Room:
@@ -319,7 +325,7 @@ class CloseRoom(Command[RoomView]):
 def close_room(ask: CloseRoom, ctx: Context) -> RoomView:
     """Refuses `RoomNotFound`, and `NotAllowed` to whoever is neither host nor moderator."""
     room = _known(ask.room_id, ctx, hold=True)
-    if ctx.actor.id != room.host_id and not ctx.actor.roles & {"moderator", "admin"}:
+    if not looks_after(room, ctx.actor):
         raise NotAllowed(needed="the room's host or a moderator")
     return shown(closed(room, ctx) if room.is_open else room)
 

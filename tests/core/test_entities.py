@@ -51,6 +51,35 @@ def test_a_thing_has_a_key_and_a_text(make):
     assert Note.declared.text_of(note.but(text="words")) == "Two\nwords"
 
 
+@entity("tests_posters", search=("title",), found_while=("is_up", "is_public"))
+class Poster(Entity):
+    """Something that is not always found."""
+
+    id: str
+    title: str
+    is_up: bool = True
+    is_public: bool | None = None
+    version: int = 0
+
+
+def test_a_thing_has_a_text_only_while_it_may_be_found():
+    assert (Poster.declared.found_while, Note.declared.found_while) == (("is_up", "is_public"), ())
+    poster = Poster(id="7", title="Two", is_public=True)
+    assert Poster.declared.text_of(poster) == "Two"
+    for hidden in ({"is_up": False}, {"is_public": False}, {"is_public": None}):
+        assert Poster.declared.text_of(poster.but(**hidden)) == ""
+
+
+def test_what_decides_on_finding_is_yes_or_no():
+    class Vague(Entity):
+        id: str
+        name: str
+        version: int = 0
+
+    with pytest.raises(TypeError, match=r"Vague is found while \['name'\], which must be bool"):
+        entity("tests_vague", search=("name",), found_while=("name",))(Vague)
+
+
 def test_a_key_of_another_length_is_no_key():
     assert Note.declared.key_from(("monday", "1")) == ("monday", "1")
     with pytest.raises(TypeError, match="no key of it"):
@@ -65,7 +94,7 @@ def test_a_thing_is_frozen(make):
 @pytest.mark.parametrize(
     "declared",
     [{"key": "none"}, {"index": ["none"]}, {"index": [("id", "none")]}, {"unique": ["none"]},
-     {"search": ("none",)}],
+     {"search": ("none",)}, {"found_while": ("none",)}],
 )  # fmt: skip
 def test_a_declaration_that_names_no_field_of_its_own_fails(declared):
     class Wrong(Entity):

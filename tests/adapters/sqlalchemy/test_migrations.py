@@ -23,7 +23,7 @@ from focusmate_core.testing.clock import FakeClock
 from focusmate_core.testing.conformance.storage.kit import ENTITIES, keep, kept
 from focusmate_core.testing.ids import SequentialIds
 from focusmate_core.testing.memory import MemoryStorage
-from focusmate_sqlalchemy import NeedsMigration, NewerDatabase, SqlStorage, migrating
+from focusmate_sqlalchemy import NeedsMigration, NewerDatabase, SqlStorage, migrating, search
 from focusmate_sqlalchemy.sqlite import SqliteDriver
 from focusmate_sqlalchemy.tables import VERSION_TABLE, build
 
@@ -43,6 +43,24 @@ class LaterNote(Entity):
     tags: tuple[str, ...] = ("new",)
     is_read: bool = False
     code: str | None = None
+    version: int = 0
+
+
+@entity("notes", search=("text",), found_while=("is_shown", "is_new"))
+class HiddenNote(Entity):
+    id: str
+    text: str
+    is_shown: bool = True
+    is_new: bool | None = True
+    version: int = 0
+
+
+@entity("notes")
+class ShownNote(Entity):
+    id: str
+    text: str
+    is_shown: bool = True
+    is_new: bool | None = True
     version: int = 0
 
 
@@ -98,6 +116,13 @@ def sql(path, *statements):
         connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def words_in(path, table):
+    connection = sqlite3.connect(path)
+    found = set(connection.execute(f"SELECT token, of_id FROM {table}"))
+    connection.close()
+    return found
 
 
 def test_declarations_and_migrations_agree(path, driver):
@@ -191,6 +216,21 @@ def test_what_a_stranger_adds_comes_with_the_data_that_is_there(path):
     storage.close()
 
 
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_what_may_not_be_found_is_topped_up_without_words(path, monkeypatch, few):
+    monkeypatch.setattr(search, "FEW", few)
+    hidden = [{"is_shown": False}, {"is_new": False}, {"is_new": None}, {}]
+    storage = opened(path, ShownNote)
+    keep(storage, *(ShownNote(id=f"{n}", text="quiet", **so) for n, so in enumerate(hidden)))
+    storage.close()
+    storage_on(path).migrate([HiddenNote])
+    assert words_in(path, "notes_words") == {("", "3"), ("quiet", "3")}
+    storage = opened(path, HiddenNote)
+    with storage.read() as reader:
+        assert [note.id for note in reader.find(Find(HiddenNote, words="qui")).items] == ["3"]
+    storage.close()
+
+
 def test_an_index_that_is_lacking_is_made(path):
     opened(path, LaterNote).close()
     sql(path, "DROP INDEX ix_notes_stars_id")
@@ -258,6 +298,41 @@ def test_people_of_the_second_revision_are_found_by_their_names(path, driver):
     keep(storage, ada.but(display_name="Countess"))
     with storage.read() as reader:
         assert reader.find(Find(Person, words="lovelace")).items == ()
+    storage.close()
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_rooms_of_the_second_revision_keep_words_only_while_they_may_be_found(
+    path, driver, monkeypatch, few
+):
+    monkeypatch.setattr(search, "FEW", few)
+    with driver.migrating() as connection:
+        command.upgrade(migrating.configured(connection), "0002")
+    driver.stop()
+    flags = {"open": (1, 1), "private": (1, 0), "closed": (0, 1), "neither": (0, 0)}
+    room = "(id, name, description, host_id, control, plan, seated, opened_at, version, moves,"
+    row = "'quiet library', '', 'ada', 'host', '{\"work\": \"PT25M\"}', 1, 1000000, 1, 0,"
+    sql(
+        path,
+        *(
+            f"INSERT INTO rooms {room} is_open, is_public) VALUES ('{name}', {row} {up}, {public})"
+            for name, (up, public) in flags.items()
+        ),
+        *(
+            f"INSERT INTO rooms_words VALUES ('{word}', '{name}')"
+            for name in flags
+            for word in ("quiet", "library")
+        ),
+    )
+    storage_on(path).migrate(bundled())
+    assert words_in(path, "rooms_words") == {(word, "open") for word in ("", "quiet", "library")}
+    storage = opened(path, *bundled())
+    hidden = kept(storage, Room, "private")
+    with storage.write() as unit:
+        assert [room.id for room in unit.find(Find(Room, words="lib")).items] == ["open"]
+        unit.put(hidden.but(is_public=True))
+        asked = Find(Room, words="lib", limit=5)
+        assert [room.id for room in unit.find(asked).items] == ["open", "private"]
     storage.close()
 
 

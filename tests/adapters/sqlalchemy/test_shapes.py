@@ -11,6 +11,7 @@ from focusmate_core.testing.conformance.storage.kit import (
     NOON,
     Mood,
     Pair,
+    Poster,
     Thing,
     all_pages,
     fresh,
@@ -152,6 +153,8 @@ def test_every_statement_is_one_of_postgresql_too():
     unit.find(Find(Thing, [Is("shelf", "a")], ["made_at"], after=write_cursor([NOON, "1"])))
     unit.find(Find(Thing, [Is("mood", Mood.CALM)], words="a b c"))
     unit.count(Find(Thing, words="a"), 5)
+    unit.put(Poster(id="1", title="a"))
+    unit.find(Find(Poster, words="a"))
     said = "\n".join(line.heard)
     assert "FOR UPDATE SKIP LOCKED" in said
     assert "ON CONFLICT (stream) DO UPDATE" in said

@@ -62,10 +62,22 @@ def _change_rooms() -> None:
         batch_op.add_column(_empty("avatar_url", TEXT), insert_after="moves")
         batch_op.add_column(_filled("settings", TEXT, "'{}'"), insert_after="avatar_url")
         batch_op.add_column(_filled("revision", sa.BigInteger(), "1"), insert_after="settings")
-        batch_op.create_index("ix_rooms_host_id_id", ["host_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_rooms_host_id_is_open_id", ["host_id", "is_open", "id"], unique=False
+        )
     _forget_defaults("rooms", "settings", "revision")
+    _find_public_rooms_alone()
     with op.batch_alter_table("seats", schema=None) as batch_op:
         batch_op.create_index("ix_seats_person_id_room_id", ["person_id", "room_id"], unique=False)
+
+
+def _find_public_rooms_alone() -> None:
+    """Rooms that are not for everyone to find have no words; what has some has the empty one."""
+    op.execute(
+        "DELETE FROM rooms_words"
+        " WHERE of_id NOT IN (SELECT id FROM rooms WHERE is_open AND is_public)"
+    )
+    op.execute("INSERT INTO rooms_words (token, of_id) SELECT DISTINCT '', of_id FROM rooms_words")
 
 
 def _change_sign_ins() -> None:

@@ -73,6 +73,17 @@ class Pair(Entity):
     version: int = 0
 
 
+@entity("kit_posters", search=("title",), found_while=("is_up", "is_public"))
+class Poster(Entity):
+    """Is found by its words only while it is up and public."""
+
+    id: str
+    title: str = ""
+    is_up: bool = True
+    is_public: bool = True
+    version: int = 0
+
+
 @entity("kit_everything")
 class Everything(Entity):
     """Has a column of every type, once required and once optional."""
@@ -108,7 +119,7 @@ class Unopened(Entity):
     version: int = 0
 
 
-ENTITIES = (Thing, Pair, Everything)
+ENTITIES = (Thing, Pair, Poster, Everything)
 
 
 class Undo(Exception):

@@ -31,6 +31,7 @@ from focusmate_core.testing.conformance.storage.kit import (
     Laws,
     Mood,
     Pair,
+    Poster,
     Thing,
     Undo,
     all_pages,
@@ -69,8 +70,11 @@ _things = st.builds(
 )
 _pairs = st.builds(Pair, left=_ids, right=_ids, weight=st.sampled_from([0.5, -1.0]))
 _versions = st.sampled_from([None, None, None, 0, 1, 2])
-_puts = st.tuples(_things | _things | _pairs, _versions)
-_names = st.tuples(st.just(Thing), _ids) | st.tuples(st.just(Pair), st.tuples(_ids, _ids))
+_posters = st.builds(Poster, id=_ids, title=_texts, is_up=st.booleans(), is_public=st.booleans())
+_puts = st.tuples(_things | _things | _pairs | _posters, _versions)
+_names = st.tuples(st.sampled_from([Thing, Poster]), _ids) | st.tuples(
+    st.just(Pair), st.tuples(_ids, _ids)
+)
 _deadlines = st.builds(
     Deadline,
     key=_keys,
@@ -113,6 +117,7 @@ def _finds(draw: st.DrawFn) -> Find[Any]:
                 Find(Thing, [shelf, Between("rank", draw(_ranks), draw(_ranks))], [f"{sign}rank"]),
                 Find(Thing, where, [f"{sign}id"], words=draw(_texts)),
                 Find(Thing, where, words=draw(_texts)[:4]),
+                Find(Poster, [], [f"{sign}id"], words=draw(_texts)),
                 Find(Pair, [Is("right", draw(_ids))], [f"{sign}left"]),
                 Find(Pair, order=[f"{sign}left", f"{sign}right"]),
                 Find(Pair, [Between("left", draw(_ids), None)]),

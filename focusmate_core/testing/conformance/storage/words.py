@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from focusmate_core.finding import Find, Is, matches
-from focusmate_core.ports.storage import Storage
-from focusmate_core.testing.conformance.storage.kit import Laws, Thing, all_pages, keep
+from focusmate_core.ports.storage import Reader, Storage
+from focusmate_core.testing.conformance.storage.kit import Laws, Poster, Thing, all_pages, keep
 
 TEXTS = {
     "a": ("Morning focus", "Quiet, please"),
@@ -102,8 +102,55 @@ class WordLaws(Laws):
         keep(library, Thing(id="a", title="other"))
         assert _found(library, "focus") == "cd"
 
+    @pytest.mark.parametrize("question", ["focus", "fo", "hour focus", "focus ho"])
+    def test_a_thing_is_found_by_words_only_while_it_may_be(
+        self, opened: Storage, question: str
+    ) -> None:
+        keep(opened, *(Poster(id=i, title="Focus hour") for i in "abc"))
+        keep(opened, Poster(id="d", title="Focus hour", is_up=False), Poster(id="e", title=""))
+        turns = [(False, True), (True, False), (True, True), (False, False), (True, True)]
+        for is_up, is_public in turns:
+            with opened.write() as unit:
+                poster = unit.get(Poster, "b")
+                assert poster is not None
+                unit.put(poster.but(is_up=is_up, is_public=is_public))
+                expected = "abc" if is_up and is_public else "ac"
+                assert _posters(unit, question) == expected
+            with opened.read() as reader:
+                assert _posters(reader, question) == expected
+
+    def test_what_may_not_be_found_is_found_by_no_condition_beside_the_words(
+        self, opened: Storage
+    ) -> None:
+        keep(opened, Poster(id="a", title="Focus", is_up=False), Poster(id="b", title="Focus"))
+        with opened.read() as reader:
+            for is_up, found in ((False, 0), (True, 1)):
+                asked = Find(Poster, [Is("is_up", is_up)], words="focus")
+                assert len(reader.find(asked).items) == reader.count(asked, 5) == found
+            assert reader.get(Poster, "a") is not None
+            assert [poster.id for poster in reader.find(Find(Poster)).items] == ["a", "b"]
+
+    def test_what_changes_while_it_may_not_be_found_returns_with_its_new_words(
+        self, opened: Storage
+    ) -> None:
+        keep(opened, Poster(id="a", title="Focus", is_up=False))
+        with opened.write() as unit:
+            stored = unit.put(Poster(id="a", title="Rain", is_up=False, version=1))
+            unit.put(stored.but(is_up=True))
+            assert [_posters(unit, words) for words in ("rain", "focus")] == ["a", ""]
+            unit.delete(Poster, "a")
+            unit.put(Poster(id="a", title="Snow"))
+            assert [_posters(unit, words) for words in ("snow", "rain")] == ["a", ""]
+
 
 def _found(storage: Storage, question: str, **asked: object) -> str:
     with storage.read() as reader:
         find: Find[Thing] = Find(Thing, words=question, **asked)  # type: ignore[arg-type]
         return "".join(thing.id for thing in all_pages(reader, find))
+
+
+def _posters(reader: Reader, question: str) -> str:
+    asked = Find(Poster, words=question, limit=1)
+    found = "".join(poster.id for poster in all_pages(reader, asked))
+    assert reader.count(asked, 10) == len(found)
+    return found
