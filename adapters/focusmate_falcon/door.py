@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+import attrs
 import falcon
 
 from focusmate_core.refusals import TooOften
 from focusmate_falcon.cors import Cors
+from focusmate_falcon.health import LIVE, READY
 from focusmate_falcon.metering import Meter
 from focusmate_falcon.problems import MEDIA_TYPE, Problem, of_http, of_refusal
 from focusmate_falcon.settings import DoorSettings, the_peer
-from focusmate_falcon.viewer import ASSETS, DOCS, HEADERS
+from focusmate_falcon.viewer import HEADERS, assets
 
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -20,6 +22,7 @@ Send = Callable[[Event], Awaitable[None]]
 Asgi = Callable[[Event, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+_READING = frozenset({"GET", "HEAD"})
 SECURITY: Headers = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -33,6 +36,8 @@ Each costs the server most of a microsecond an answer; X-Frame-Options would say
 """
 VIEWERS: Headers = HEADERS
 """Of the viewer's own files, which may be cached and are allowed one another."""
+UNCOUNTED = frozenset({LIVE, READY})
+"""A flood does not make a server seem dead to who watches over it."""
 
 
 class HttpDoor:
@@ -47,6 +52,7 @@ class HttpDoor:
         self._address_of = None if settings.address_of is the_peer else settings.address_of
         self._cors = Cors.of(settings.origins)
         self._body_within = settings.body_within.total_seconds()
+        self._shown = frozenset(assets())
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request; what is no request is Falcon's alone."""
@@ -56,39 +62,37 @@ class HttpDoor:
         if type(headers) is not list:
             # ASGI promises no more than iterables, which may be good for one reading.
             headers = scope["headers"] = [tuple(header) for header in headers]
-        bearing = VIEWERS if _is_shown(scope["path"]) else SECURITY
+        bearing = SECURITY
         if self._cors is not None:
             leave = self._cors.preflight(scope["method"], headers)
             if leave is not None:
                 return await _send(send, HTTPStatus.NO_CONTENT, SECURITY + leave)
-            bearing = bearing + self._cors.headers(headers)
+            bearing = SECURITY + self._cors.headers(headers)
         refused = self._refused(scope)
         if refused is not None:
-            return await _send_early(send, of_refusal(refused), bearing)
+            return await _send_early(send, refused, bearing)
         if _has_body(headers):
             receive = _within(self._body_within, receive)
+        if scope["path"] in self._shown and scope["method"] in _READING:
+            bearing = VIEWERS + bearing[len(SECURITY) :]
         try:
             return await self._app(scope, receive, _with(bearing, send))
         except falcon.HTTPError as early:
             return await _send_early(send, of_http(early), bearing)
 
-    def _refused(self, scope: Event) -> TooOften | None:
+    def _refused(self, scope: Event) -> Problem | None:
         """Put who is behind the peer in its place; what to say if they ask too often."""
         host, port = scope.get("client") or ("", 0)
         if self._address_of is not None:
             host = self._address_of(host, scope["headers"])
         scope["client"] = (host, port)
-        if self._meter is None:
+        if self._meter is None or scope["path"] in UNCOUNTED:
             return None
-        try:
-            self._meter.check(host)
-        except TooOften as refused:
-            return refused
-        return None
-
-
-def _is_shown(path: str) -> bool:
-    return path == DOCS or path.startswith(f"{ASSETS}/")
+        wait = self._meter.check(host)
+        if not wait:
+            return None
+        told = of_refusal(TooOften(retry_after=wait))
+        return attrs.evolve(told, headers={**told.headers, **self._meter.above(wait)})
 
 
 def _with(bearing: Headers, send: Send) -> Send:

@@ -10,11 +10,14 @@ import attrs
 import falcon.asgi
 
 from focusmate_core.messages import Access, Message
-from focusmate_core.ports.limits import Limits, Rate
+from focusmate_core.ports.limits import Allowance, Limits, Rate
 from focusmate_core.refusals import TooOften
 from focusmate_falcon.settings import DoorSettings
 
 POLICY, LIMIT = "RateLimit-Policy", "RateLimit"
+BY_ADDRESS = frozenset({"sign_ins", "renewals", "requests"})
+RENEWALS = frozenset({"credentials.refresh", "credentials.sign_out"})
+"""What anybody may send and only a signed token makes dear: nonsense costs next to nothing."""
 NETWORK = 64
 """Bits of an IPv6 address that name somebody's network; the rest they choose themselves."""
 
@@ -33,20 +36,22 @@ class Meter:
         """Count one, and tell what is left; `TooOften`."""
         key = _network(address) if self.by_address or not actor_id else actor_id
         passes, allowance = self.limits.spend(self._limit, self.rate, key)
-        resp.set_header(POLICY, self._policy)
         if passes:
+            resp.set_header(POLICY, self._policy)
             resp.set_header(LIMIT, f"{self._quoted}{allowance.left};t={self._span}")
             return
-        wait = max(1, math.ceil(allowance.wait.total_seconds()))
-        resp.set_header(LIMIT, f"{self._quoted}0;t={wait}")
+        wait = _whole(allowance)
+        resp.set_headers(self.above(wait))
         raise TooOften(retry_after=wait)
 
-    def check(self, address: str) -> None:
-        """Count one for an address; `TooOften`."""
-        key = _network(address)
-        passes, allowance = self.limits.spend(self._limit, self.rate, key)
-        if not passes:
-            raise TooOften(retry_after=max(1, math.ceil(allowance.wait.total_seconds())))
+    def check(self, address: str) -> int:
+        """Count one for an address: 0, or how many seconds to wait."""
+        passes, allowance = self.limits.spend(self._limit, self.rate, _network(address))
+        return 0 if passes else _whole(allowance)
+
+    def above(self, wait: int) -> dict[str, str]:
+        """The headers of a refusal."""
+        return {POLICY: self._policy, LIMIT: f"{self._quoted}0;t={wait}"}
 
     _limit: str = attrs.field(init=False)
     _span: int = attrs.field(init=False)
@@ -78,6 +83,7 @@ class Meters:
             "reads": settings.reads,
             "writes": settings.writes,
             "sign_ins": settings.sign_ins,
+            "renewals": settings.renewals,
             "requests": settings.requests,
         }
         self._meters: Mapping[str, Meter | None] = {
@@ -90,7 +96,9 @@ class Meters:
         spec = message.spec
         if spec.is_query:
             return self._meters["reads"]
-        return self._meters["sign_ins" if spec.access is Access.ANYONE else "writes"]
+        if spec.access is not Access.ANYONE:
+            return self._meters["writes"]
+        return self._meters["renewals" if spec.wire in RENEWALS else "sign_ins"]
 
 
 def _meter(name: str, rate: Rate | None, limits: Limits | None) -> Meter | None:
@@ -99,7 +107,11 @@ def _meter(name: str, rate: Rate | None, limits: Limits | None) -> Meter | None:
     if limits is None:
         msg = f"DoorSettings.{name} is a rate: give create_app the limits that count it"
         raise ValueError(msg)
-    return Meter(name, rate, limits, by_address=name in {"sign_ins", "requests"})
+    return Meter(name, rate, limits, by_address=name in BY_ADDRESS)
+
+
+def _whole(allowance: Allowance) -> int:
+    return max(1, math.ceil(allowance.wait.total_seconds()))
 
 
 @lru_cache(4096)

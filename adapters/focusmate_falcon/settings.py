@@ -34,7 +34,9 @@ class DoorSettings:
     writes: Rate | None = None
     """How often commands may be sent."""
     sign_ins: Rate | None = None
-    """How often an address may send what anybody may: register, sign in, renew or end tokens."""
+    """How often an address may send what anybody may and costs much: register, sign in."""
+    renewals: Rate | None = None
+    """How often an address may renew or end tokens."""
     requests: Rate | None = None
     """How many requests of any sort an address may send, whoever is behind it."""
     address_of: AddressOf = the_peer

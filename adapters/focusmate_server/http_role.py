@@ -180,6 +180,7 @@ def door_settings(settings: Settings) -> DoorSettings:
         reads=settings.limit_reads,
         writes=settings.limit_writes,
         sign_ins=settings.limit_sign_ins,
+        renewals=settings.limit_renewals,
         requests=settings.limit_requests,
         address_of=address_of(settings),
     )

@@ -103,6 +103,10 @@ class Settings:
         default=Rate(300, MINUTE),
         metadata=_told(read_rate, "How often an address may register and sign in, or off."),
     )
+    limit_renewals: Rate | None = attrs.field(
+        default=Rate(3000, MINUTE),
+        metadata=_told(read_rate, "How often an address may renew and end tokens, or off."),
+    )
     limit_requests: Rate | None = attrs.field(
         default=Rate(6000, MINUTE / 6),
         metadata=_told(read_rate, "How often an address may ask anything by HTTP, or off."),

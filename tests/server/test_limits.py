@@ -53,4 +53,5 @@ def test_a_class_behind_one_address_may_come_in_within_a_minute_by_the_defaults(
     default = Settings()
     assert default.limit_sign_ins == Rate(300, timedelta(minutes=1))
     assert default.limit_sign_ins.most > pupils * each_sends * 2
+    assert default.limit_renewals.most > default.limit_sign_ins.most
     assert default.limit_requests.most / default.limit_requests.per.seconds > pupils * 10

@@ -103,6 +103,17 @@ def test_signing_in_counts_by_address_also_for_who_is_signed_in(client):
     assert client.simulate_post("/v1/tokens", json=proof, **ELSEWHERE).status_code == 401
 
 
+def test_who_sends_nonsense_to_renew_with_keeps_nobody_from_signing_in(opened):
+    client = opened(sign_ins=Rate(2, MINUTE), renewals=Rate(3, MINUTE))
+    for path in ("/v1/tokens/refresh", "/v1/tokens/revoke"):
+        for _ in range(2):
+            last = client.simulate_post(path, json={"refresh_token": "nonsense"})
+    assert (last.status_code, last.json["code"]) == (429, "too_often")
+    assert last.headers["ratelimit-policy"] == '"renewals";q=3;w=60'
+    ada = signed_in(client, "ada")
+    assert asked(client, 1, ada) == [200]
+
+
 def test_a_network_of_ipv6_is_one_address(client):
     hosts = [f"2001:db8:1:2::{number:x}" for number in range(1, 5)]
     told = [asked(client, 1, remote_addr=host) for host in hosts]
@@ -121,8 +132,17 @@ def test_a_flood_is_refused_before_anything_is_looked_at(opened):
     refused = client.simulate_post("/v1/accounts", body="x" * 100_000)
     assert (refused.status_code, refused.json["code"]) == (429, "too_often")
     assert int(refused.headers["retry-after"]) == 60
+    assert refused.headers["ratelimit-policy"] == '"requests";q=2;w=60'
+    assert refused.headers["ratelimit"] == '"requests";r=0;t=60'
     assert refused.headers["cache-control"] == "no-store"
-    assert asked(client, 1, path="/health/live", **ELSEWHERE) == [200]
+    assert asked(client, 1, path="/openapi.json", **ELSEWHERE) == [200]
+
+
+def test_a_flood_does_not_make_the_server_seem_dead(opened):
+    client = opened(requests=Rate(1, MINUTE))
+    assert asked(client, 2, path="/nowhere") == [404, 429]
+    for path in ("/health/live", "/health/ready"):
+        assert asked(client, 3, path=path) == [200, 200, 200]
 
 
 def test_who_is_behind_a_proxy_counts_as_oneself(opened):

@@ -71,6 +71,21 @@ def test_all_else_may_still_load_nothing(door, path):
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/docs/assets/nothing.js", 404),
+        ("POST", "/docs/assets/start.js", 405),
+        ("DELETE", "/docs", 405),
+        ("OPTIONS", "/docs", 200),
+    ],
+)
+def test_only_what_is_shown_may_be_kept(door, method, path, status):
+    answer = door.simulate_request(method, path)
+    assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+    assert "script-src" not in policy_of(answer)
+
+
 def test_without_the_package_there_is_no_page_and_the_log_says_so(engine, monkeypatch, caplog):
     monkeypatch.setattr(viewer, "PACKAGE", "no_such_package")
     viewer.assets.cache_clear()
