@@ -10,8 +10,14 @@ import structlog
 
 from focusmate_server.settings import Settings
 
-QUIET = ("asyncio", "uvicorn", "uvicorn.error", "alembic")
-"""Libraries that tell at `info` what concerns only themselves."""
+QUIET = {
+    "asyncio": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "uvicorn.error": logging.ERROR,
+    "alembic": logging.WARNING,
+}
+"""Libraries that tell below this what concerns only themselves; uvicorn warns of every request that
+is none or would be a WebSocket, so that a stranger could fill the log."""
 
 
 def set_up(settings: Settings, role: str) -> None:
@@ -32,8 +38,8 @@ def set_up(settings: Settings, role: str) -> None:
     handler.setFormatter(_formatter(shared, settings.log_format))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, least in QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
 
 
 def _formatter(shared: list[Any], log_format: str) -> logging.Formatter:
