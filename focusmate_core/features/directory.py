@@ -5,7 +5,7 @@ from typing import Annotated
 
 from focusmate_core.context import QueryContext
 from focusmate_core.features.bans import BannedFromRoom, is_banned
-from focusmate_core.features.people import Person
+from focusmate_core.features.people import Person, profile
 from focusmate_core.features.rooms import (
     PUBLIC,
     Room,
@@ -84,22 +84,24 @@ class MyRooms(Query[RoomPage]):
 def my_rooms(ask: MyRooms, ctx: QueryContext) -> RoomPage:
     """Refuses nothing."""
     found: list[Room] = []
-    ids = _own_ids(ask.cursor, ctx)
+    ids = _own_ids(ask, ask.cursor, ctx)
     while ids and len(found) <= ask.limit:
         rooms = ctx.store.get_many(Room, ids)
         found += [rooms[each] for each in ids if rooms[each].is_open or ask.with_closed]
-        ids = _own_ids(ids[-1], ctx)
+        ids = _own_ids(ask, ids[-1], ctx)
     items = tuple(shown(room) for room in found[: ask.limit])
     return RoomPage(items=items, next_cursor=items[-1].id if len(found) > len(items) else None)
 
 
-def _own_ids(before: str | None, ctx: QueryContext) -> list[str]:
+def _own_ids(ask: MyRooms, before: str | None, ctx: QueryContext) -> list[str]:
     """Some of the ids of one's own rooms, the last made first, from those made before one."""
     sits = (Is("person_id", ctx.actor.id), Between("room_id", None, before))
-    hosts = (Is("host_id", ctx.actor.id), Between("id", None, before))
     seats = ctx.store.find(Find(Seat, where=sits, order=("-room_id",), limit=AT_ONCE)).items
-    rooms = ctx.store.find(Find(Room, where=hosts, order=("-id",), limit=AT_ONCE)).items
-    ids = {seat.room_id for seat in seats} | {room.id for room in rooms}
+    ids = {seat.room_id for seat in seats}
+    for is_open in (True, False) if ask.with_closed else (True,):
+        whose = (Is("host_id", ctx.actor.id), Is("is_open", is_open), Between("id", None, before))
+        hosts = Find(Room, where=whose, order=("-id",), limit=AT_ONCE)
+        ids |= {room.id for room in ctx.store.find(hosts).items}
     return sorted(ids, reverse=True)[:AT_ONCE]
 
 
@@ -121,7 +123,7 @@ class Preview(Value):
 
     room: RoomView
     host_name: str | None
-    """The host's public name; None for a host without an account here."""
+    """The host's public name, as their profile has it; None for who has no account here."""
     standing: Standing
     may_join: bool
     refusal: str | None
@@ -144,7 +146,7 @@ def preview_room(ask: PreviewRoom, ctx: QueryContext) -> Preview:
     refused = _refused_with(room, seat, ctx)
     return Preview(
         room=shown(room),
-        host_name=host.display_name if host else None,
+        host_name=profile(host).display_name if host else None,
         standing=_standing(room, seat, ctx.actor),
         may_join=refused is None,
         refusal=refused.code if refused else None,

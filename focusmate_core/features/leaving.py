@@ -33,8 +33,8 @@ class OwnStay(Value):
     until: datetime
 
 
-def _hosted(person_id: str, ctx: Context | QueryContext) -> list[Room]:
-    return list(find_all(ctx.store, Find(Room, where=(Is("host_id", person_id),))))
+def _hosted(whose: tuple[Is, ...], ctx: Context | QueryContext) -> list[Room]:
+    return list(find_all(ctx.store, Find(Room, where=whose, order=("is_open",))))
 
 
 def _seats(person_id: str, ctx: Context | QueryContext) -> list[Seat]:
@@ -49,7 +49,7 @@ def _stays(person_id: str, ctx: Context | QueryContext) -> list[Stay]:
 @contributes("export", "rooms")
 def export_rooms(person_id: str, ctx: QueryContext) -> list[RoomView]:
     """The rooms they are the host of, open or closed."""
-    return [shown(room) for room in _hosted(person_id, ctx)]
+    return [shown(room) for room in _hosted((Is("host_id", person_id),), ctx)]
 
 
 @contributes("export", "seats")
@@ -77,8 +77,10 @@ def export_stays(person_id: str, ctx: QueryContext) -> list[OwnStay]:
 @contributes("rooms", "seats")
 def rooms_of(person_id: str, ctx: Context | QueryContext) -> frozenset[str]:
     """The rooms that change when they leave for good."""
-    seats = {seat.room_id for seat in _seats(person_id, ctx)}
-    return frozenset(seats | {room.id for room in _hosted(person_id, ctx)})
+    seats = [seat.room_id for seat in _seats(person_id, ctx)]
+    hosted = _hosted((Is("host_id", person_id), Is("is_open", True)), ctx)  # noqa: FBT003  a value
+    sat_in = ctx.store.get_many(Room, seats).values()
+    return frozenset(room.id for room in (*hosted, *sat_in) if room.is_open)
 
 
 @reacts(to=PersonLeaving)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core import ANONYMOUS, Actor, BadInput, Call
+from focusmate_core.features.accounts import DeleteAccount
 from focusmate_core.features.directory import MyRooms, PreviewRoom, PublicRooms, Standing
 from focusmate_core.features.moderation import BanPerson
 from focusmate_core.features.rooms import CloseRoom, OpenRoom, RoomById
@@ -16,7 +17,8 @@ from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
 from focusmate_core.finding import matches
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.strategies import values
-from tests.features.town import Town
+from tests.features.test_private_rooms import OverheardStorage
+from tests.features.town import PASSWORD, Town
 
 
 def names(page):
@@ -277,6 +279,19 @@ def test_ones_own_rooms_are_all_there_page_by_page_however_many_are_closed(town,
         assert [each for page in everything for each in page] == [each.id for each in rooms[::-1]]
 
 
+def test_for_ones_open_rooms_those_that_are_closed_are_not_read():
+    town = Town(OverheardStorage())
+    ada = town.somebody()
+    closed, room = town.open_room(ada), town.open_room(ada)
+    town.do(LeaveRoom(room_id=closed.id), ada)
+    town.do(CloseRoom(room_id=closed.id), ada)
+    for with_closed in (False, True):
+        town.storage.trace.clear()
+        ids = [each.id for each in town.do(MyRooms(with_closed=with_closed), ada).items]
+        assert ids == [room.id, closed.id][: 1 + with_closed]
+        assert (closed.id in str(town.storage.trace)) is with_closed
+
+
 def test_who_has_no_room_has_none(town, bob, room):
     assert own(town, bob) == [[]]
 
@@ -319,3 +334,11 @@ def test_a_host_has_a_name_where_there_is_an_account(town, ada, bob, room):
     named = town.open_room(cleo)
     names = [town.do(PreviewRoom(room_id=each.id), bob).host_name for each in (room, named)]
     assert names == [None, "cleo"]
+
+
+def test_a_host_whose_account_has_ended_is_a_deleted_user(town, bob):
+    cleo = town.person("cleo")
+    room = town.open_room(cleo)
+    town.do(CloseRoom(room_id=room.id), cleo)
+    town.do(DeleteAccount(password=PASSWORD), cleo)
+    assert town.do(PreviewRoom(room_id=room.id), bob).host_name == "deleted user"
