@@ -4,7 +4,7 @@ from datetime import datetime
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
-from focusmate_core.features.rooms import Room, RoomNotFound, may_know
+from focusmate_core.features.rooms import Room
 from focusmate_core.messages import Event, event
 from focusmate_core.refusals import Kind, Refusal, refusal
 
@@ -44,9 +44,6 @@ def is_banned(room: Room, person_id: str, ctx: Context | QueryContext) -> bool:
 
 
 def check_welcome(room: Room, ctx: Context) -> None:
-    """Refuse whoever is banned: `BannedFromRoom`, or `RoomNotFound` if they may not know of it."""
-    if not is_banned(room, ctx.actor.id, ctx):
-        return
-    if may_know(room, ctx):
+    """Refuse whoever is banned: `BannedFromRoom`. Who may not know of it comes nowhere near."""
+    if is_banned(room, ctx.actor.id, ctx):
         raise BannedFromRoom
-    raise RoomNotFound

@@ -6,12 +6,19 @@ from typing import Annotated
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.features.bans import Ban, PersonBanned
 from focusmate_core.features.people import PersonDeleted, person_stream
-from focusmate_core.features.rooms import Room, RoomView, Seat, held_room, known_room, shown
+from focusmate_core.features.rooms import (
+    Room,
+    RoomView,
+    Seat,
+    held_room,
+    known_room,
+    looks_after,
+    shown,
+)
 from focusmate_core.features.seats import RemovedFromRoom, give_back
 from focusmate_core.fields import Id, Limit, Text
 from focusmate_core.finding import Find, Is, find_all
 from focusmate_core.messages import (
-    Access,
     Command,
     Query,
     Value,
@@ -56,14 +63,10 @@ class HostStays(Refusal):
 
 def check_moderates(room: Room, ctx: Context | QueryContext) -> None:
     """Refuse whoever moderates neither this room nor the community: `NotAllowed`."""
-    if not _stands_above(room, ctx):
+    if not looks_after(room, ctx.actor):
         seat = ctx.store.get(Seat, (room.id, ctx.actor.id))
         if seat is None or not seat.is_moderator:
             raise NotAllowed(needed="the room's host or one of its moderators")
-
-
-def _stands_above(room: Room, ctx: Context | QueryContext) -> bool:
-    return ctx.actor.id == room.host_id or ctx.actor.may(Access.MODERATOR)
 
 
 def _moderated(room_id: str, person_id: str, ctx: Context) -> Room:
@@ -73,19 +76,21 @@ def _moderated(room_id: str, person_id: str, ctx: Context) -> Room:
     if person_id == room.host_id:
         raise HostStays
     seat = ctx.store.get(Seat, (room.id, person_id))
-    if seat is not None and seat.is_moderator and not _stands_above(room, ctx):
+    if seat is not None and seat.is_moderator and not looks_after(room, ctx.actor):
         raise NotAllowed(needed="the room's host")
     return room
 
 
 def _take_away(room: Room, person_id: str, ctx: Context, *, is_banned: bool) -> Room:
     """Take somebody's seat, and tell them; one who has none is in peace."""
+    if ctx.store.get(Seat, (room.id, person_id)) is None:
+        # Nor is anything settled where they are: they may be in a room unknown to whoever asks.
+        return room
     # What happened before, wherever they are, stands before this on their stream.
     ctx.settle("person", person_id)
     after = give_back(room, person_id, ctx, removed_by=ctx.actor.id)
-    if after is not room:
-        fact = RemovedFromRoom(room_id=room.id, by=ctx.actor.id, is_banned=is_banned)
-        ctx.emit(fact, to=person_stream(person_id))
+    fact = RemovedFromRoom(room_id=room.id, by=ctx.actor.id, is_banned=is_banned)
+    ctx.emit(fact, to=person_stream(person_id))
     return after
 
 
@@ -136,7 +141,7 @@ def ban_person(ask: BanPerson, ctx: Context) -> BanView:
 
 @command("rooms.unban", touches={"room": "room_id"})
 class UnbanPerson(Command[None]):
-    """Let somebody come into a room again; saying so twice is saying it once."""
+    """Let somebody else come into a room again; saying so twice is saying it once."""
 
     room_id: Id
     person_id: PersonId
@@ -147,15 +152,17 @@ def unban_person(ask: UnbanPerson, ctx: Context) -> None:
     """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`."""
     room = held_room(ask.room_id, ctx)
     check_moderates(room, ctx)
+    if ask.person_id == ctx.actor.id:
+        raise NotAllowed(needed="somebody else who looks after the room")
     ctx.store.delete(Ban, (room.id, ask.person_id))
 
 
 @reacts(to=PersonDeleted)
-def forget_bans(fact: PersonDeleted, ctx: Context) -> None:
-    """Of whom there is no account any more no room says anything."""
+def forget_reasons(fact: PersonDeleted, ctx: Context) -> None:
+    """A ban outlasts an account, since the same person may come again; why is forgotten."""
     bans = find_all(ctx.store, Find(Ban, where=(Is("person_id", fact.person_id),)))
     for ban in list(bans):
-        ctx.store.delete(Ban, (ban.room_id, ban.person_id))
+        ctx.store.put(ban.but(reason=""))
 
 
 # -- look -----------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from random import Random
 import pytest
 
 from focusmate_core import Actor
-from focusmate_core.features.accounts import DeleteAccount
 from focusmate_core.features.directory import MyRooms
 from focusmate_core.features.moderation import BanPerson, RemovePerson, RoomBans, UnbanPerson
 from focusmate_core.features.presence import PresencePolicy
@@ -22,7 +21,7 @@ from focusmate_core.features.timer_control import StartTimer
 from focusmate_core.testing.conformance.storage.kit import in_threads
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_sqlalchemy import SqlStorage
-from tests.features.town import PASSWORD, Town, Watcher, is_gapless
+from tests.features.town import Town, Watcher, is_gapless
 
 ACTS = (RemovePerson, BanPerson)
 
@@ -101,6 +100,33 @@ def test_only_who_looks_after_a_room_sees_and_lifts_its_bans(town, ask):
     assert {codes[name] for name in codes.keys() - allowed} == {"not_allowed"}
 
 
+def test_whoever_looks_after_public_rooms_is_a_member_like_others_of_a_private_one(town):
+    table = Table(town)
+    room_id, host = table.room.id, table.people["host"]
+    for name in ABOVE[1:]:
+        town.do(JoinRoom(room_id=room_id), table.people[name])
+    town.do(UpdateRoom(room_id=room_id, is_public=False), host)
+    member = table.people["member"].id
+    asks = [
+        *(act(room_id=room_id, person_id=member) for act in (*ACTS, UnbanPerson)),
+        *(look(room_id=room_id) for look in (RoomBans, CloseRoom)),
+    ]
+    told = {name: {town.code(ask, table.people[name]) for ask in asks} for name in ABOVE[1:]}
+    assert told == {"community moderator": {"not_allowed"}, "community admin": {"ok"}}
+
+
+@pytest.mark.parametrize("name", ["community moderator", "community admin"])
+def test_nobody_lifts_the_ban_on_themselves(town, name):
+    table = Table(town)
+    who = table.people[name]
+    town.do(BanPerson(room_id=table.room.id, person_id=who.id), table.people["host"])
+    lift = UnbanPerson(room_id=table.room.id, person_id=who.id)
+    assert town.code(lift, who) == "not_allowed"
+    assert town.code(JoinRoom(room_id=table.room.id), who) == "rooms.banned"
+    assert town.code(lift, table.people["moderator"]) == "ok"
+    assert town.code(JoinRoom(room_id=table.room.id), who) == "ok"
+
+
 # -- what removing does ---------------------------------------------------------------------------
 
 
@@ -156,13 +182,14 @@ def test_what_happened_where_they_are_is_told_before_they_are_removed_elsewhere(
     assert told[-1].type == "rooms.removed"
 
 
-def test_of_who_is_no_more_no_room_keeps_a_ban(town, ada, room):
-    bob, cleo = town.person("bob"), town.person("cleo")
-    for who in (bob, cleo):
-        town.do(BanPerson(room_id=room.id, person_id=who.id), ada)
-    town.do(DeleteAccount(password=PASSWORD), bob)
-    banned = town.do(RoomBans(room_id=room.id), ada).items
-    assert [each.person_id for each in banned] == [cleo.id]
+@pytest.mark.parametrize("act", ACTS)
+def test_who_has_no_seat_in_the_room_is_in_peace_wherever_they_are(town, ada, bob, room, act):
+    other = town.open_room(bob, is_public=False)
+    town.do(StartTimer(room_id=other.id), bob)
+    town.clock.advance(minutes=30)
+    told = town.all_told()
+    town.do(act(room_id=room.id, person_id=bob.id), ada)
+    assert town.all_told() == told
 
 
 # -- everybody at once ----------------------------------------------------------------------------
