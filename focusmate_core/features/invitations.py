@@ -194,13 +194,16 @@ def found(invitation_id: str, ctx: Context) -> Invitation | None:
     return items[0] if items else None
 
 
-def held(invitation: Invitation, ctx: Context) -> Invitation:
-    """The same, with its room brought up to now and locked: only then is one changed."""
+def held(invitation: Invitation, ctx: Context) -> Invitation | None:
+    """The same, with its room brought up to now and locked: only then is one changed.
+
+    None where it is there no more by then, or another one has taken its place.
+    """
     ctx.settle("room", invitation.room_id)
     the_room(invitation.room_id, ctx)
     key = (invitation.room_id, invitation.person_id)
-    # Held from here on; what was found before may have been of before.
-    return ctx.store.get(Invitation, key, hold=True) or invitation
+    by_now = ctx.store.get(Invitation, key, hold=True)
+    return by_now if by_now is not None and by_now.id == invitation.id else None
 
 
 def tell(fact: PersonInvited | InvitationEnded, ctx: Context) -> None:
@@ -233,10 +236,11 @@ def end_if_pending(room_id: str, person_id: str, state: InvitationState, ctx: Co
 
 
 def _own(invitation_id: str, ctx: Context) -> Invitation:
-    invitation = found(invitation_id, ctx)
-    if invitation is None or invitation.person_id != ctx.actor.id:
+    seen = found(invitation_id, ctx)
+    invitation = held(seen, ctx) if seen and seen.person_id == ctx.actor.id else None
+    if invitation is None:
         raise InvitationNotFound
-    return held(invitation, ctx)
+    return invitation
 
 
 @command("invitations.accept")
@@ -282,24 +286,38 @@ def accept_by_joining(fact: RoomJoined, ctx: Context) -> None:
 
 @reacts(to=PersonBanned)
 def revoke_with_the_ban(fact: PersonBanned, ctx: Context) -> None:
-    """Who is banned is not invited."""
+    """Who is banned is not invited, and invites nobody."""
     end_if_pending(fact.room_id, fact.person_id, InvitationState.REVOKED, ctx)
+    for invitation in _pending_in(fact.room_id, ctx):
+        if invitation.invited_by == fact.person_id:
+            end(invitation, InvitationState.REVOKED, ctx)
 
 
 @reacts(to=RoomClosed)
 def revoke_with_the_room(fact: RoomClosed, ctx: Context) -> None:
     """Nobody is invited to a closed room."""
-    asked = Find(Invitation, where=pending(Is("room_id", fact.room_id), ctx.now))
-    for invitation in list(find_all(ctx.store, asked)):
+    for invitation in _pending_in(fact.room_id, ctx):
         end(invitation, InvitationState.REVOKED, ctx)
 
 
-def _of(person_id: str, ctx: Context | QueryContext) -> list[Invitation]:
-    """Those that somebody was sent, and those that they sent."""
-    to_them, by_them = Is("person_id", person_id), Is("invited_by", person_id)
-    received = Find(Invitation, where=(to_them,), order=("state", "over_at"))
-    sent = Find(Invitation, where=(by_them,))
-    return [*find_all(ctx.store, received), *find_all(ctx.store, sent)]
+def _pending_in(room_id: str, ctx: Context) -> list[Invitation]:
+    asked = Find(Invitation, where=pending(Is("room_id", room_id), ctx.now))
+    return list(find_all(ctx.store, asked))
+
+
+def received(person_id: str, ctx: Context | QueryContext) -> list[Invitation]:
+    """Those that somebody was sent."""
+    whose = (Is("person_id", person_id),)
+    return list(find_all(ctx.store, Find(Invitation, where=whose, order=("state", "over_at"))))
+
+
+def sent(person_id: str, ctx: Context | QueryContext) -> list[Invitation]:
+    """Those that somebody sent."""
+    return list(find_all(ctx.store, Find(Invitation, where=(Is("invited_by", person_id),))))
+
+
+def _of(person_id: str, ctx: Context) -> list[Invitation]:
+    return received(person_id, ctx) + sent(person_id, ctx)
 
 
 @contributes("rooms", "invitations")
@@ -312,8 +330,9 @@ def rooms_invited_to(person_id: str, ctx: Context) -> frozenset[str]:
 def revoke_with_the_account(fact: PersonLeaving, ctx: Context) -> None:
     """Nobody is invited who is no more, or by whoever is no more."""
     for each in _of(fact.person_id, ctx):
-        if each.is_pending(ctx.now):
-            end(held(each, ctx), InvitationState.REVOKED, ctx)
+        by_now = held(each, ctx) if each.is_pending(ctx.now) else None
+        if by_now is not None and by_now.is_pending(ctx.now):
+            end(by_now, InvitationState.REVOKED, ctx)
 
 
 @reacts(to=PersonDeleted)
@@ -321,12 +340,6 @@ def forget_with_the_account(fact: PersonDeleted, ctx: Context) -> None:
     """Nothing is kept of an invitation to or by somebody who is no more."""
     for each in _of(fact.person_id, ctx):
         ctx.store.delete(Invitation, (each.room_id, each.person_id))
-
-
-@contributes("export", "invitations")
-def export_invitations(person_id: str, ctx: QueryContext) -> list[InvitationView]:
-    """Those that they were sent, and those that they sent."""
-    return [told(each, ctx.now) for each in _of(person_id, ctx)]
 
 
 @sweeps

@@ -1,6 +1,6 @@
 """Inviting: whom a room's host and its moderators ask to come in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
@@ -16,10 +16,13 @@ from focusmate_core.features.invitations import (
     found,
     held,
     pending,
+    received,
+    sent,
     tell,
     told,
 )
-from focusmate_core.features.rooms import Room, Seat, held_room, known_room
+from focusmate_core.features.people import Person, PersonNotFound
+from focusmate_core.features.rooms import Room, Seat, held_room, is_known_to, known_room
 from focusmate_core.fields import Id, Limit, Span, Text
 from focusmate_core.finding import Find, Is
 from focusmate_core.messages import (
@@ -28,6 +31,7 @@ from focusmate_core.messages import (
     Query,
     Value,
     command,
+    contributes,
     handler,
     query,
     view,
@@ -113,7 +117,7 @@ def _may_invite(room: Room, seat: Seat | None, actor: Actor) -> bool:
 
 @command("invitations.invite", touches={"room": "room_id"})
 class InvitePerson(Command[InvitationView]):
-    """Invite somebody to a room; who is invited already is so for as long from now on."""
+    """Invite somebody to a room; who is invited already is so for at least as long from now on."""
 
     room_id: Id
     person_id: Annotated[str, Text(1, 200)]
@@ -123,7 +127,10 @@ class InvitePerson(Command[InvitationView]):
 
 @handler
 def invite_person(ask: InvitePerson, ctx: Context) -> InvitationView:
-    """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`, and whom there is no use to invite."""
+    """Refuses `RoomNotFound`, `RoomIsClosed`, `NotAllowed`, and whom there is no use to invite.
+
+    `PersonNotFound`: whose account has ended. Of an embedder's people nothing is known here.
+    """
     room = held_room(ask.room_id, ctx)
     check_inviter(room, ctx)
     check_no_desk(room)
@@ -143,6 +150,9 @@ def _check_invited(room: Room, person_id: str, ctx: Context) -> None:
         raise PersonIsIn
     if is_banned(room, person_id, ctx):
         raise PersonIsBanned
+    person = ctx.store.get(Person, person_id)
+    if person is not None and person.deleted_at is not None:
+        raise PersonNotFound
 
 
 def _check_number(room: Room, ctx: Context) -> None:
@@ -154,6 +164,8 @@ def _check_number(room: Room, ctx: Context) -> None:
 def _made(ask: InvitePerson, former: Invitation | None, ctx: Context) -> Invitation:
     """A new one, or the one that is pending as it is from now on."""
     is_renewed = former is not None and former.is_pending(ctx.now)
+    until = ctx.now + ask.expires_in
+    expires_at = max(until, former.expires_at) if former and is_renewed else until
     return Invitation(
         room_id=ask.room_id,
         person_id=ask.person_id,
@@ -161,8 +173,8 @@ def _made(ask: InvitePerson, former: Invitation | None, ctx: Context) -> Invitat
         invited_by=ctx.actor.id,
         message=ask.message,
         created_at=former.created_at if former and is_renewed else ctx.now,
-        expires_at=ctx.now + ask.expires_in,
-        over_at=ctx.now + ask.expires_in,
+        expires_at=expires_at,
+        over_at=expires_at,
         version=former.version if former else 0,
     )
 
@@ -172,7 +184,10 @@ def _made(ask: InvitePerson, former: Invitation | None, ctx: Context) -> Invitat
 
 @command("invitations.revoke")
 class RevokeInvitation(Command[InvitationView]):
-    """Take an invitation back, as who sent it, host or moderator; twice is once."""
+    """Take an invitation back, as who sent it, host or moderator; twice is once.
+
+    Who sent it and may not know of the room any more knows of no invitation to it either.
+    """
 
     invitation_id: Id
 
@@ -180,18 +195,32 @@ class RevokeInvitation(Command[InvitationView]):
 @handler
 def revoke_invitation(ask: RevokeInvitation, ctx: Context) -> InvitationView:
     """Refuses `InvitationNotFound`, `NotAllowed`, `InvitationIsOver`."""
-    invitation = found(ask.invitation_id, ctx)
+    invitation = _revocable(found(ask.invitation_id, ctx), ask, ctx)
+    # Decided once more under the lock: who may is another matter than a moment ago, perhaps.
+    invitation = _revocable(held(invitation, ctx), ask, ctx, hold=True)
+    return end(invitation, InvitationState.REVOKED, ctx)
+
+
+def _revocable(
+    invitation: Invitation | None, ask: RevokeInvitation, ctx: Context, *, hold: bool = False
+) -> Invitation:
+    """The invitation, if the caller may take it back."""
     # Looked for where there is no invitation, too: what it costs to be refused tells nothing.
     room_id = invitation.room_id if invitation else ask.invitation_id
-    room = ctx.store.get(Room, room_id)
-    seat = ctx.store.get(Seat, (room_id, ctx.actor.id))
-    if invitation is None or room is None:
+    room = ctx.store.get(Room, room_id, hold=hold)
+    seat = ctx.store.get(Seat, (room_id, ctx.actor.id), hold=hold)
+    if invitation is None or room is None or not _concerns(invitation, room, seat, ctx.actor):
         raise InvitationNotFound
     if ctx.actor.id != invitation.invited_by and not _may_invite(room, seat, ctx.actor):
-        if seat is None and ctx.actor.id != invitation.person_id:
-            raise InvitationNotFound
         raise NotAllowed(needed="who sent it, the room's host or one of its moderators")
-    return end(held(invitation, ctx), InvitationState.REVOKED, ctx)
+    return invitation
+
+
+def _concerns(invitation: Invitation, room: Room, seat: Seat | None, actor: Actor) -> bool:
+    """Whether an invitation is there at all for somebody who has this seat in its room, or none."""
+    if actor.id in {room.host_id, invitation.invited_by}:
+        return is_known_to(actor, room, seat)
+    return seat is not None or actor.id == invitation.person_id
 
 
 # -- look -----------------------------------------------------------------------------------------
@@ -223,3 +252,25 @@ def invitations_of_room(ask: InvitationsOfRoom, ctx: QueryContext) -> Invitation
     page = ctx.store.find(asked)
     items = tuple(told(each, ctx.now) for each in page.items)
     return InvitationPage(items=items, next_cursor=page.next)
+
+
+# -- what is exported -----------------------------------------------------------------------------
+
+
+@view
+class SentInvitation(Value):
+    """An invitation as who sent it takes it along: what they said, and not what became of it."""
+
+    id: Id
+    room_id: Id
+    person_id: str
+    message: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@contributes("export", "invitations")
+def export_invitations(person_id: str, ctx: QueryContext) -> list[InvitationView | SentInvitation]:
+    """Those that they were sent; and what they said in those that they sent."""
+    to_them = [told(each, ctx.now) for each in received(person_id, ctx)]
+    return [*to_them, *(view_of(SentInvitation, each) for each in sent(person_id, ctx))]

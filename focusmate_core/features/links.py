@@ -5,7 +5,7 @@ from typing import Annotated
 
 from focusmate_core.context import Context, QueryContext
 from focusmate_core.entities import Entity, entity
-from focusmate_core.features.bans import is_banned
+from focusmate_core.features.bans import Ban, PersonBanned, is_banned
 from focusmate_core.features.invitations import KEPT, Cursor, RoomPreview, preview
 from focusmate_core.features.inviting import check_inviter, check_no_desk
 from focusmate_core.features.people import PersonDeleted, PersonLeaving
@@ -107,6 +107,17 @@ class LinkView(Value):
     revoked_at: datetime | None
     is_good: bool
     """Whether it gives a seat, as long as the room has one."""
+
+
+@view
+class OwnLink(Value):
+    """A link as who made it takes it along: what they said, and not what became of it."""
+
+    id: Id
+    room_id: Id
+    created_at: datetime
+    expires_at: datetime | None
+    max_uses: int | None
 
 
 def told(link: InviteLink, now: datetime) -> LinkView:
@@ -240,6 +251,14 @@ def revoke_with_the_room(fact: RoomClosed, ctx: Context) -> None:
         ctx.store.put(link.revoke(ctx.now))
 
 
+@reacts(to=PersonBanned)
+def revoke_with_the_ban(fact: PersonBanned, ctx: Context) -> None:
+    """Who is banned lets nobody in."""
+    for link in list(find_all(ctx.store, _not_over(fact.room_id, ctx))):
+        if link.created_by == fact.person_id:
+            _revoke(link, ctx)
+
+
 def _by(person_id: str, ctx: Context | QueryContext) -> list[InviteLink]:
     return list(find_all(ctx.store, Find(InviteLink, where=(Is("created_by", person_id),))))
 
@@ -267,9 +286,9 @@ def forget_with_the_account(fact: PersonDeleted, ctx: Context) -> None:
 
 
 @contributes("export", "links")
-def export_links(person_id: str, ctx: QueryContext) -> list[LinkView]:
-    """The links that they made."""
-    return [told(link, ctx.now) for link in _by(person_id, ctx)]
+def export_links(person_id: str, ctx: QueryContext) -> list[OwnLink]:
+    """What they said of the links that they made."""
+    return [view_of(OwnLink, link) for link in _by(person_id, ctx)]
 
 
 @sweeps
@@ -294,13 +313,12 @@ def _led_to(
     room_id = links[0].room_id if links else NOWHERE
     room = store.get(Room, room_id, hold=hold)
     is_in = store.get(Seat, (room_id, ctx.actor.id), hold=hold) is not None
-    if not links or room is None or not room.is_open or not _lets_in(links[0], ctx, is_in=is_in):
+    is_out = store.get(Ban, (room_id, ctx.actor.id), hold=hold) is not None
+    if not links or room is None or not room.is_open or (is_out and not room.is_public):
+        raise LinkIsNotGood
+    if not (links[0].is_known(ctx.now) if is_in else links[0].is_good(ctx.now)):
         raise LinkIsNotGood
     return links[0], room, is_in
-
-
-def _lets_in(link: InviteLink, ctx: Context | QueryContext, *, is_in: bool) -> bool:
-    return link.is_known(ctx.now) if is_in else link.is_good(ctx.now)
 
 
 @view
@@ -373,12 +391,7 @@ class LinksOfRoom(Query[LinkPage]):
 def links_of_room(ask: LinksOfRoom, ctx: QueryContext) -> LinkPage:
     """Refuses `RoomNotFound`, `NotAllowed`, and `BadInput` for a cursor of another list."""
     check_inviter(known_room(ask.room_id, ctx), ctx)
-    asked = Find(
-        InviteLink,
-        where=(Is("room_id", ask.room_id),),
-        order=("-created_at",),
-        limit=ask.limit,
-        after=ask.cursor,
-    )
+    where = (Is("room_id", ask.room_id),)
+    asked = Find(InviteLink, where=where, order=("-created_at",), limit=ask.limit, after=ask.cursor)
     page = ctx.store.find(asked)
     return LinkPage(items=tuple(told(each, ctx.now) for each in page.items), next_cursor=page.next)

@@ -169,9 +169,9 @@ def search_people(ask: SearchPeople, ctx: QueryContext) -> PeoplePage:
 # -- what nobody else may see ---------------------------------------------------------------------
 
 
-def _private(ctx: Context | QueryContext) -> PrivateProfile:
-    known = ctx.store.get(PrivateProfile, ctx.actor.id)
-    return known or PrivateProfile(person_id=ctx.actor.id)
+def _private(person_id: str, ctx: Context | QueryContext) -> PrivateProfile:
+    known = ctx.store.get(PrivateProfile, person_id)
+    return known or PrivateProfile(person_id=person_id)
 
 
 @query("people.private", secret=True)
@@ -182,7 +182,7 @@ class MyPrivateProfile(Query[PrivateView]):
 @handler
 def my_private_profile(_: MyPrivateProfile, ctx: QueryContext) -> PrivateView:
     """Refuses nothing."""
-    return view_of(PrivateView, _private(ctx))
+    return view_of(PrivateView, _private(ctx.actor.id, ctx))
 
 
 @command("people.change_private", secret=True)
@@ -197,7 +197,7 @@ class ChangePrivateProfile(Command[PrivateView]):
 @handler
 def change_private_profile(ask: ChangePrivateProfile, ctx: Context) -> PrivateView:
     """Refuses nothing."""
-    known = _private(ctx)
+    known = _private(ctx.actor.id, ctx)
     given = {name: getattr(ask, name) for name in ("phone", "address", "education")}
     changed = known.but(**{name: said for name, said in given.items() if said is not None})
     return view_of(PrivateView, ctx.store.put(changed) if changed != known else known)
@@ -214,9 +214,9 @@ def export_profile(person_id: str, ctx: QueryContext) -> MyProfile | None:
 
 
 @contributes("export", "private")
-def export_private(_: str, ctx: QueryContext) -> PrivateView:
+def export_private(person_id: str, ctx: QueryContext) -> PrivateView:
     """The extended private part."""
-    return view_of(PrivateView, _private(ctx))
+    return view_of(PrivateView, _private(person_id, ctx))
 
 
 @reacts(to=PersonDeleted)

@@ -10,6 +10,7 @@ import pytest
 
 from focusmate_core import Origin, codec
 from focusmate_core.calls import Call
+from focusmate_core.context import QueryContext
 from focusmate_core.features import accounts, rooms
 from focusmate_core.features.accounts import DeleteAccount, ExportAccount
 from focusmate_core.features.credentials import ChangePassword, Register
@@ -26,6 +27,7 @@ from focusmate_core.features.profiles import (
     Me,
     SearchPeople,
     UpdateProfile,
+    export_private,
 )
 from focusmate_core.features.records import RecordSession, ScheduleSession, SessionHistory
 from focusmate_core.features.rooms import CloseRoom, RoomById
@@ -38,12 +40,14 @@ from focusmate_core.features.timer_control import StartTimer
 from focusmate_core.finding import Find, find_all
 from focusmate_core.refusals import NotSignedIn
 from focusmate_core.testing.memory import MemoryStorage
+from tests.features.test_private_rooms import OverheardStorage, WaitingStorage
 from tests.features.town import PASSWORD, Town, Watcher
 
 MINUTE = timedelta(minutes=1)
 LEASED = PresencePolicy(lease=2 * MINUTE)
 HOME = "203.0.113.77"
 NEW = "battery staple 7"
+NOWHERE = Origin()
 
 
 @pytest.fixture
@@ -111,6 +115,10 @@ TEXTS = [
 """What was hers, as it would stand in any row."""
 
 
+WHY = "She counts aloud"
+"""Why she is banned somewhere; not hers to take along."""
+
+
 class Life:
     """Ada did everything that leaves something behind."""
 
@@ -151,7 +159,7 @@ class Life:
         self.his = town.open_room(bob)
         join(town, self.his, ada)
         other = town.open_room(bob)
-        town.do(BanPerson(room_id=other.id, person_id=ada.id), bob)
+        town.do(BanPerson(room_id=other.id, person_id=ada.id, reason=WHY), bob)
         town.do(BanPerson(room_id=self.hers.id, person_id=town.somebody().id), ada)
         invited = InvitePerson(room_id=town.open_room(bob).id, person_id=ada.id)
         town.do(invited, bob)
@@ -263,6 +271,21 @@ def test_an_export_says_what_one_said_and_no_secret(life):
     assert not {"hash", "generation", "signs"} & set(re.findall(r"'(\w+)':", told))
 
 
+def test_of_what_one_sent_an_export_holds_what_one_said_and_not_what_became_of_it(life):
+    parts = life.town.do(ExportAccount(), life.ada).parts
+    received, *sent = parts["invitations"]
+    said = frozenset({"id", "room_id", "created_at", "expires_at"})
+    assert (received["person_id"], received["state"]) == (life.ada.id, "pending")
+    assert {frozenset(each) for each in sent} == {said | {"person_id", "message"}}
+    assert {frozenset(each) for each in parts["links"]} == {said | {"max_uses"}}
+
+
+def test_a_part_of_an_export_is_of_whom_it_is_asked_about(life):
+    with life.town.storage.read() as reader:
+        ctx = QueryContext(life.bob, NOWHERE, life.town.clock.now(), reader, {}, None)
+        assert export_private(life.ada.id, ctx).phone == NOTED["phone"]
+
+
 def test_an_export_goes_through_json_as_it_is(life):
     export = life.town.do(ExportAccount(), life.ada)
     sent = codec.loads(codec.dumps(codec.plain(export)))
@@ -285,6 +308,7 @@ IDS_REMAIN = {
     ("people", "id"): "that there was somebody; posts and messages are theirs",
     ("rooms", "host_id"): "whose room it was that is closed",
     ("bans", "by"): "that somebody is banned holds, whoever said so",
+    ("bans", "person_id"): "whom an embedder vouches for may come again, and is still banned",
 }
 
 
@@ -295,7 +319,7 @@ def test_nothing_that_was_private_is_stored_when_an_account_has_ended(life):
             for name, stored in life.stored().items()
             for row in stored
             for field, value in row.items()
-            if any(text.lower() in str(value).lower() for text in TEXTS)
+            if any(text.lower() in str(value).lower() for text in (*TEXTS, WHY))
         }
 
     assert len(found()) > len(TEXTS) - 4
@@ -454,6 +478,31 @@ def test_nobody_comes_in_any_more_by_an_invitation_of_whoever_is_no_more(life):
     accept = AcceptInvitation(invitation_id=life.invitation.id)
     assert life.town.code(accept, eve) == "invitations.not_found"
     assert life.town.code(JoinByLink(code=life.link.code), eve) == "links.not_good"
+
+
+def test_rooms_that_are_closed_are_not_locked_when_an_account_ends():
+    town = Town(OverheardStorage())
+    ada, bob = town.somebody(), town.somebody()
+    rooms = [town.open_room(host) for host in (ada, bob, ada)]
+    join(town, rooms[1], ada)
+    for room, host in zip(rooms[:2], (ada, bob), strict=True):
+        town.do(CloseRoom(room_id=room.id), host)
+    town.storage.trace.clear()
+    town.do(DeleteAccount(), ada)
+    locks = [str(each) for each in town.storage.trace if "'hold': True" in str(each)]
+    assert [any(room.id in asked for asked in locks) for room in rooms] == [False, False, True]
+
+
+def test_a_room_that_is_closed_while_they_wait_for_it_is_left_as_it_is(town):
+    town = Town(WaitingStorage())
+    ada = town.somebody()
+    room = town.open_room(ada)
+    closed = {"is_open": False, "seated": 0, "closed_at": town.clock.now()}
+    town.storage.meanwhile = lambda unit: unit.put(unit.get(rooms.Room, room.id).but(**closed))
+    told = town.types(f"room:{room.id}")
+    town.do(DeleteAccount(), ada)
+    assert town.storage.meanwhile is None
+    assert town.types(f"room:{room.id}") == told
 
 
 # -- credit ----------------------------------------------------------------------------------------

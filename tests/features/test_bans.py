@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from focusmate_core import BadInput, Call
+from focusmate_core.features.accounts import DeleteAccount
 from focusmate_core.features.directory import PreviewRoom
 from focusmate_core.features.invitations import AcceptInvitation
 from focusmate_core.features.inviting import InvitePerson
@@ -65,6 +66,14 @@ def test_who_is_banned_takes_no_invitation_either(town, ada, bob, room):
     assert town.code(JoinRoom(room_id=room.id), bob) == "rooms.banned"
 
 
+def test_a_ban_outlasts_the_account_without_its_reason(town, ada, bob, room):
+    town.do(ban(room, bob, reason="shouts"), ada)
+    town.do(DeleteAccount(), bob)
+    assert town.code(JoinRoom(room_id=room.id), bob) == "rooms.banned"
+    (kept,) = town.do(RoomBans(room_id=room.id), ada).items
+    assert (kept.person_id, kept.by, kept.reason) == (bob.id, ada.id, "")
+
+
 def test_a_ban_is_of_one_room(town, ada, bob, room):
     town.do(ban(room, bob), ada)
     assert town.code(JoinRoom(room_id=town.open_room(ada).id), bob) == "ok"
@@ -117,4 +126,4 @@ def test_a_link_lets_nobody_in_who_is_banned_and_tells_them_nothing_of_a_private
         code = town.do(OpenLink(room_id=room.id), ada).code
         town.do(ban(room, bob), ada)
         codes.append(town.code(JoinByLink(code=code), bob))
-    assert codes == ["rooms.banned", "rooms.not_found"]
+    assert codes == ["rooms.banned", "links.not_good"]
