@@ -10,10 +10,11 @@ import trio
 
 from focusmate_core.engine import Engine
 from focusmate_core.ports.runner import Runner
+from focusmate_core.refusals import Unavailable
 from focusmate_trio import frames
 from focusmate_trio.asyncapi import page
 from focusmate_trio.connection import Connection
-from focusmate_trio.hub import Hub
+from focusmate_trio.hub import Hub, Watcher
 from focusmate_trio.settings import DoorSettings
 from focusmate_trio.stream import Wire
 from focusmate_trio.tail import Tail
@@ -26,6 +27,8 @@ WAITING = 4096
 """How many connections the kernel may hold until they are accepted."""
 AT_ONCE = 64
 """How many are accepted, or pinged, before others have their turn."""
+LOOKS_AT_ONCE = 5
+"""How many tokens are looked at before others have their turn: each is read in the storage."""
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 TICK = 1.0
 
@@ -63,8 +66,8 @@ async def serve(
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(tail.follow)
-            nursery.start_soon(door.keep)
-            nursery.start_soon(vouching.live)
+            for task in (door.keep, door.look_again, vouching.live):
+                nursery.start_soon(task)
             for listener in listeners:
                 listener.setblocking(False)  # noqa: FBT003
                 nursery.start_soon(door.accept, listener, nursery)
@@ -151,6 +154,26 @@ class Door:
         conversation.look_at_expiry(self._shared.engine.clock.now())
         if pings:
             wire.push(frames.PING)
+
+    async def look_again(self) -> None:
+        """Look at every token once between two pings, since a key that is dropped tells nobody."""
+        every = self._settings.pings_every.total_seconds()
+        while True:
+            began, everybody = trio.current_time(), self._shared.hub.people.everybody()
+            for count, watcher in enumerate(everybody, 1):
+                await self._look_again_at(watcher)
+                if count % LOOKS_AT_ONCE == 0:
+                    await trio.sleep_until(began + every * count / len(everybody))
+            await trio.sleep_until(began + every)
+
+    async def _look_again_at(self, watcher: Watcher) -> None:
+        while True:
+            try:
+                self._shared.hub.people.look_at(watcher)
+            except Unavailable:
+                await trio.sleep(TICK)
+            else:
+                return
 
     # -- the end ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 from focusmate_core.engine import Engine
@@ -66,6 +67,10 @@ class People(Generic[C]):
         """The connections of a person."""
         return tuple(self._by_id.get(person, ()))
 
+    def everybody(self) -> Sequence[C]:
+        """All connections, those of one person together."""
+        return tuple(chain.from_iterable(self._by_id.values()))
+
     # -- sign-ins that end ------------------------------------------------------------------------
 
     def has_ended(self, envelope: Envelope) -> bool:
@@ -79,7 +84,7 @@ class People(Generic[C]):
         """
         for person in dict.fromkeys(self._named_in(envelopes)):
             for connection in self.of(person):
-                self._look_at(connection)
+                self.look_at(connection)
 
     def _named_in(self, envelopes: Iterable[Envelope]) -> Iterator[str]:
         for envelope in envelopes:
@@ -87,7 +92,10 @@ class People(Generic[C]):
             if field is not None:
                 yield str(json.loads(envelope.data)[field])
 
-    def _look_at(self, connection: C) -> None:
+    def look_at(self, connection: C) -> None:
+        """Let a connection stay whose sign-in is still good; raises `Unavailable`."""
+        if connection not in self._by_id.get(connection.actor.id, ()):
+            return
         try:
             connection.become(self._engine.authenticate(connection.token, again=True))
         except Unavailable:

@@ -83,8 +83,9 @@ class Watching:
             raise TooManyConnections(most=most)
         lost = self._lost_by(actor) if actor.roles != former.roles else []
         self.actor = actor
-        self._hub.people.add(self)
-        self._shared.vouching.came(self.connection, actor.id, self.wire)
+        if not former.id:
+            self._hub.people.add(self)
+            self._shared.vouching.came(self.connection, actor.id, self.wire)
         for stream in lost:
             self._hub.end(self, stream)
 

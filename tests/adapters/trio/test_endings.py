@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import attrs
@@ -12,8 +14,13 @@ import trio
 from focusmate_core import Actor, codec
 from focusmate_core.features.people import PersonDeleted
 from focusmate_core.outbox import Fresh
-from focusmate_core.refusals import NotSignedIn
+from focusmate_core.ports.tokens import Tokens
+from focusmate_core.refusals import NotSignedIn, Unavailable
 from focusmate_core.testing.runner import InlineRunner
+from focusmate_security import SignedTokens
+from focusmate_server.keys import KeyFiles, rotate, signing_key
+from focusmate_trio import door
+from focusmate_trio.door import LOOKS_AT_ONCE
 from tests.adapters.trio.kit import QUICK, opened
 
 
@@ -175,6 +182,111 @@ async def test_a_bug_in_looking_again_closes_with_1011_and_holds_up_nobody(
         assert (await ada.end())[0] == 1011
         assert (await ben.hear())["type"] == "rooms.opened"
     assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
+
+
+# -- what no event tells ---------------------------------------------------------------------------
+
+
+OFTEN = attrs.evolve(QUICK, ping_every=timedelta(seconds=0.2))
+
+
+async def test_an_end_that_nobody_tells_is_noticed_between_two_pings(town, gate):
+    async with (
+        opened(town, OFTEN) as house,
+        house.nameless(**by("ada.1")) as gone,
+        house.nameless(**by("ada.2")) as good,
+        house.nameless() as nobody,
+    ):
+        assert await gone.get("ping")
+        gate.ended.add("ada.1")
+        with trio.fail_after(2):
+            assert await gone.end() == (4401, "the sign-in has ended")
+        await good.hears_nothing(0.5)
+        assert await good.get("ping")
+        assert await nobody.code("ping") == "not_signed_in"
+
+
+async def test_whoever_came_by_a_key_that_is_dropped_is_closed_between_two_pings(town, tmp_path):
+    signing_key(path := tmp_path / "key")
+    town.fakes[Tokens] = SignedTokens(KeyFiles(path))
+    town.engine = town._engine()
+    async with opened(town, OFTEN) as house, house.client("ada") as before:
+        former = rotate(path)
+        async with house.client("ada") as after:
+            await before.hears_nothing(0.5)
+            former.path.unlink()
+            with trio.fail_after(2):
+                assert await before.end() == (4401, "the sign-in has ended")
+            await after.hears_nothing(0.5)
+            assert await after.get("ping")
+
+
+class Turns(trio.abc.Instrument):
+    """Counts the turns of the loop."""
+
+    def __init__(self):
+        self.count = 0
+
+    def before_io_wait(self, timeout):
+        self.count += 1
+
+
+async def test_many_are_looked_at_a_few_at_a_time_and_each_once_between_two_pings(
+    town, gate, monkeypatch
+):
+    many, looks, turns = 4 * LOOKS_AT_ONCE, [], Turns()
+    authenticate = town.engine.authenticate
+
+    def look(token, *, again):
+        looks.append((token, turns.count))
+        return authenticate(token, again=again)
+
+    trio.lowlevel.add_instrument(turns)
+    settings = attrs.evolve(QUICK, ping_every=timedelta(seconds=0.5))
+    async with opened(town, settings) as house, AsyncExitStack() as stack:
+        for number in range(many):
+            await stack.enter_async_context(house.nameless(**by(f"p{number}.1")))
+        monkeypatch.setattr(town.engine, "authenticate", look)
+        await trio.sleep(1.5)
+        monkeypatch.undo()
+    by_token, by_turn = (Counter(each) for each in zip(*looks, strict=True))
+    assert max(by_turn.values()) == LOOKS_AT_ONCE
+    assert len(by_token) == many
+    assert max(by_token.values()) <= 4
+
+
+async def test_whoever_goes_while_others_are_looked_at_is_nobody_s_connection(town, gate):
+    async with opened(town, OFTEN) as house:
+        most = OFTEN.connections_per_person
+        for _ in range(most):
+            async with house.nameless(**by("ada.1")) as ada:
+                assert await ada.get("ping")
+            await trio.sleep(0.05)
+        async with AsyncExitStack() as stack:
+            for _ in range(most):
+                again = await stack.enter_async_context(house.nameless(**by("ada.1")))
+                assert await again.get("ping")
+
+
+async def test_a_look_that_the_storage_cannot_bear_is_taken_again_when_it_is_back(
+    town, gate, monkeypatch
+):
+    monkeypatch.setattr(door, "TICK", 0.05)
+    async with opened(town, OFTEN) as house, house.nameless(**by("ada.1")) as ada:
+        assert await ada.get("ping")
+        authenticate, tries = town.engine.authenticate, []
+
+        def away(token, *, again):
+            tries.append(token)
+            if len(tries) < 3:
+                raise Unavailable(retry_after=1)
+            return authenticate(token, again=again)
+
+        monkeypatch.setattr(town.engine, "authenticate", away)
+        gate.ended.add("ada.1")
+        with trio.fail_after(2):
+            assert (await ada.end())[0] == 4401
+    assert tries == 3 * ["ada.1"]
 
 
 # -- where a client is ----------------------------------------------------------------------------
