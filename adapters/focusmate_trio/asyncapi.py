@@ -28,12 +28,14 @@ CLOSE_CODES = {
     1007: "what came is no UTF-8; is corrected",
     1009: "a message was too big; sends less",
     1011: "a bug of ours, and it is logged; comes back",
-    1012: "the server restarts; comes back after the seconds that the reason says, and resumes",
+    1012: "the server restarts; comes back after the seconds that the reason says "
+    "(`retry_after=…`, for each client others), and resumes",
     1013: "the sign-in by header could not be checked just now; comes back",
     4401: "nobody signed in, the token was not good, or the sign-in expired or has ended; "
     "takes a new token and comes back",
     4408: "the client reads more slowly than things happen; comes back and resumes",
-    4429: "too many connections of one person, or too often for too long; slows down",
+    4429: "too many connections of one person, or too often for too long; "
+    "closes others, or slows down",
 }
 """Why the server closes, and what the client does then."""
 

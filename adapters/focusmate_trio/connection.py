@@ -39,6 +39,7 @@ class Connection:
         self.is_open = False
         """The handshake is done: it can be pinged, and told."""
         wire.on_slow = self._too_slow
+        wire.on_pong = self.conversation.count_ping
 
     async def attend(self) -> None:
         """See the client through; never raises for anything the client or a bug does."""

@@ -134,6 +134,13 @@ class Conversation:
             self._frames.take()
             raise
 
+    def count_ping(self) -> None:
+        """Count a ping of the client as a frame; no answer to it could say that it is too often."""
+        try:
+            self._frames.take()
+        except TooOften:
+            self.close_when_answered(frames.TOO_MANY, "too often")
+
     def _strike(self) -> None:
         """Part with whoever goes on and on although there is nothing to be had."""
         self._strikes += 1

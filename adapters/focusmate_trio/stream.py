@@ -10,6 +10,7 @@ from focusmate_trio.frames import TOO_SLOW, close_frame
 
 CHUNK = 64 * 1024
 CLOSES = 0x88
+PONG = b"\x8a"
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 
 
@@ -45,6 +46,8 @@ class Wire(trio.abc.Stream):
         """Called when the peer ended what it sends, or trio-websocket wants no more of it."""
         self.on_slow = nothing
         """Called when the backlog was full."""
+        self.on_pong = nothing
+        """Called before a ping of the peer is answered."""
 
     # -- what the fan-out and the connection write ------------------------------------------------
 
@@ -157,6 +160,8 @@ class Wire(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
         if self.is_gone:
             raise trio.ClosedResourceError
+        if data[:1] == PONG:
+            self.on_pong()
         self.answer(bytes(data))
         self.is_shut = self.is_shut or data[:1] == bytes((CLOSES,))
         await self.wait_room()

@@ -17,7 +17,7 @@ from focusmate_core.calls import Outcome
 from focusmate_core.refusals import BadInput, Unavailable
 from focusmate_core.testing.runner import InlineRunner
 from focusmate_trio.asking import ask_of
-from tests.adapters.trio.kit import QUICK, frames_in, masked, opened
+from tests.adapters.trio.kit import QUICK, everything, frames_in, masked, opened
 
 ROOM = "019b8d62-7a80-7000-8000-000000000099"
 
@@ -347,3 +347,24 @@ async def test_whoever_goes_on_although_it_is_too_often_is_closed_with_4429(town
         assert (await ada.end())[0] == 4429
         codes = [told["error"]["code"] for told in ada.told if "error" in told]
         assert codes == ["malformed", "malformed"] + 6 * ["too_often"]
+
+
+async def test_whoever_pings_without_end_is_closed_with_4429_signed_in_or_not(town):
+    settings = attrs.evolve(QUICK, frames_per_second=0.01, frame_burst=5)
+    async with opened(town, settings) as house:
+        for name in (None, "ada"):
+            async with await house.raw_websocket(name) as stream:
+                await stream.send_all(20 * masked(b"x", 0x89))
+                told = frames_in(await everything(stream))
+            *pongs, (last, payload) = told
+            assert pongs == 5 * [(0x8A, b"x")]
+            assert (last, payload[:2]) == (0x88, (4429).to_bytes(2, "big"))
+
+
+async def test_pings_of_a_client_are_counted_with_its_other_frames(town):
+    settings = attrs.evolve(QUICK, frames_per_second=0.01, frame_burst=5)
+    async with opened(town, settings) as house, house.client("ada") as ada:
+        for _ in range(3):
+            await ada.websocket.ping()
+        await ada.get("ping")
+        assert await ada.code("ping") == "too_often"

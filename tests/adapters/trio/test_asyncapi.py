@@ -21,6 +21,7 @@ from tests.features.town import Town
 from tests.golden import conversing
 from tests.golden.__main__ import story
 
+ROOT = Path(__file__).parents[3]
 REGISTRY = Registry(BUNDLED)
 DOCUMENT = document(REGISTRY)
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -100,6 +101,13 @@ def test_every_code_with_which_the_door_closes_is_in_it():
     assert sent | OURS_TO_TELL == CLOSE_CODES.keys()
     told = DOCUMENT["channels"]["conversation"]["x-close-codes"]
     assert told.keys() == {str(code) for code in CLOSE_CODES}
+
+
+def test_the_page_tells_of_each_code_what_the_document_does():
+    page = (ROOT / "docs" / "websocket.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d{4}) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert {int(code): f"{why}; {does}" for code, why, does in rows} == CLOSE_CODES
+    assert len(rows) == len(CLOSE_CODES)
 
 
 GOLDEN = sorted((Path(conversing.__file__).parent / "conversations").glob("*.txt"))
