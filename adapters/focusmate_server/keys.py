@@ -110,7 +110,7 @@ def rotate(path: Path) -> Former:
     if not path.exists():
         raise CannotStart(f"{NAME}: {path} is not there: the first start of the server makes it")
     with _alone_in(path.parent):
-        _held(path)
+        _clear_half_done(path)
         now = datetime.now(UTC).replace(microsecond=0)
         former = Former(path.with_name(f"{path.name}{_RETIRED}{now.strftime(_WHEN)}"), now)
         try:
@@ -122,6 +122,14 @@ def rotate(path: Path) -> Former:
         except OSError as wrong:
             raise CannotStart(f"{NAME}: {path} cannot be replaced ({wrong.strerror})") from None
     return former
+
+
+def _clear_half_done(path: Path) -> None:
+    """Remove what a rotation that was killed left: hidden, it would outlive the key's deletion."""
+    key = _held(path)
+    for each in former_of(path):
+        if _held(each.path) == key:
+            each.path.unlink()
 
 
 @contextlib.contextmanager

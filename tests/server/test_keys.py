@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from focusmate_core.features.sign_ins import Refresh, SignInPolicy
+from focusmate_core.ports.tokens import Tokens
+from focusmate_core.testing.clock import FakeClock
+from focusmate_core.testing.memory import MemoryStorage
 from focusmate_security import SignedTokens
 from focusmate_server import keys, rotating
 from focusmate_server.keys import KeyFiles, former_of, signing_key
 from focusmate_server.settings import BadSetting, CannotStart, Settings
+from tests.features.town import Town
 from tests.server.running import Person, Running, Watcher, run
 
 HOUR = timedelta(hours=1)
@@ -81,6 +90,39 @@ def test_a_key_that_was_rotated_half_is_one_key(path):
     assert len(KeyFiles(path).verifying(None)) == 1
 
 
+KILLED = """
+import os, pathlib, signal, sys
+from focusmate_server import keys
+pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+keys.rotate(pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_a_rotation_that_was_killed_leaves_no_copy_that_outlives_the_key_s_deletion(path):
+    tokens = SignedTokens(KeyFiles(path))
+    stolen = tokens.sign({}, later())
+    killed = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (half,) = former_of(path)
+    assert half.path.samefile(path)
+    former = keys.rotate(path)
+    assert former_of(path) == [former]
+    assert not former.path.samefile(path)
+    former.path.unlink()
+    assert not is_good(tokens, stolen)
+    assert not is_good(SignedTokens(KeyFiles(path)), stolen)
+
+
+def test_a_copy_of_the_newest_key_under_a_former_name_goes_and_other_former_ones_stay(path):
+    other = path.with_name(f"{path.name}.retired-20250101T000000Z")
+    shutil.copy(path, copy := path.with_name(f"{path.name}.retired-20260101T000000Z"))
+    other.write_bytes(b"x" * 32)
+    other.chmod(0o600)
+    former = keys.rotate(path)
+    assert [each.path for each in former_of(path)] == [former.path, other]
+    assert not copy.exists()
+
+
 @pytest.mark.parametrize("spoil", ["gone", "short", "open"])
 def test_a_server_that_runs_keeps_its_key_when_the_file_is_spoiled(path, spoil, caplog):
     tokens = SignedTokens(KeyFiles(path))
@@ -145,9 +187,32 @@ def test_it_is_said_which_keys_there_are_and_when_one_can_go(path):
     free_at = f"{former.retired_at + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
     assert free_at in told[1]
     assert told[2] == f"  rm {former.path}"
-    newest, second = rotating.listed(settings)
+    newest, second, lost = rotating.listed(settings)
     assert newest.endswith(f"  signs  {path}")
-    assert second == f"{only[:12]}  verifies until {free_at}  {former.path}"
+    assert second == f"{only[:12]}  verifies; needed until {free_at}  {former.path}"
+    assert told[3] == lost
+    assert "signs nobody out; only a device" in lost
+
+
+def test_a_key_deleted_when_that_is_said_makes_devices_strangers_and_ends_no_sign_in(path):
+    policy = SignInPolicy(refresh=timedelta(days=7))
+    town = Town(MemoryStorage(), clock=FakeClock(datetime.now(UTC)), settings=[policy])
+    town.fakes[Tokens] = SignedTokens(KeyFiles(path))
+    town.restart()
+    town.register("ada")
+    before = town.sign_in("ada")
+    former = keys.rotate(path)
+    after = town.do(Refresh(refresh_token=before.refresh_token))
+    town.clock.advance(days=7, minutes=-1)
+    after = town.do(Refresh(refresh_token=after.refresh_token))
+    town.clock.advance(minutes=1)
+    tokens, now = town.fakes[Tokens], town.clock.now()
+    signed = (before.refresh_token, before.access_token, before.device_token)
+    assert [tokens.verify(each, now) is not None for each in signed] == [False, False, True]
+    former.path.unlink()
+    assert tokens.verify(before.device_token, now) is None
+    assert tokens.verify(after.device_token, now) is not None
+    assert town.engine.authenticate(after.access_token)
 
 
 # -- a server that runs ----------------------------------------------------------------------------
