@@ -80,7 +80,7 @@ class Endpoint:
         actor = self._actor(req, resp)
         revision = asked_for(req, is_taken=self._takes_revision)
         data = _merged(self._query.data(req.params), path, "the path")
-        message = codec.value_of(data, self._message)
+        message: Message[Any] = codec.value_of(data, self._message)
         check_read(revision, await self._carry_out(message, actor, req, resp))
 
     def _actor(self, req: DoorRequest, resp: falcon.asgi.Response) -> Actor:

@@ -1,15 +1,14 @@
 """Metering: how often each message may be sent by whom, and what the answer says of it."""
 
-import ipaddress
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import attrs
 import falcon.asgi
 
 from focusmate_core.messages import Access, Message
+from focusmate_core.networks import network
 from focusmate_core.ports.limits import Allowance, Limits, Rate
 from focusmate_core.refusals import TooOften
 from focusmate_falcon.settings import DoorSettings
@@ -18,8 +17,6 @@ POLICY, LIMIT = "RateLimit-Policy", "RateLimit"
 BY_ADDRESS = frozenset({"sign_ins", "renewals", "requests"})
 RENEWALS = frozenset({"credentials.refresh", "credentials.sign_out"})
 """What anybody may send and only a signed token makes dear: nonsense costs next to nothing."""
-NETWORK = 64
-"""Bits of an IPv6 address that name somebody's network; the rest they choose themselves."""
 
 
 @attrs.frozen
@@ -34,7 +31,7 @@ class Meter:
 
     def take(self, actor_id: str, address: str, resp: falcon.asgi.Response) -> None:
         """Count one, and tell what is left; `TooOften`."""
-        key = _network(address) if self.by_address or not actor_id else actor_id
+        key = network(address) if self.by_address or not actor_id else actor_id
         passes, allowance = self.limits.spend(self._limit, self.rate, key)
         if passes:
             resp.set_header(POLICY, self._policy)
@@ -46,7 +43,7 @@ class Meter:
 
     def check(self, address: str) -> int:
         """Count one for an address: 0, or how many seconds to wait."""
-        passes, allowance = self.limits.spend(self._limit, self.rate, _network(address))
+        passes, allowance = self.limits.spend(self._limit, self.rate, network(address))
         return 0 if passes else _whole(allowance)
 
     def above(self, wait: int) -> dict[str, str]:
@@ -112,17 +109,3 @@ def _meter(name: str, rate: Rate | None, limits: Limits | None) -> Meter | None:
 
 def _whole(allowance: Allowance) -> int:
     return max(1, math.ceil(allowance.wait.total_seconds()))
-
-
-@lru_cache(4096)
-def _network(address: str) -> str:
-    """An address as it is counted: whoever has an IPv6 address has a whole network of them."""
-    try:
-        given = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(given, ipaddress.IPv4Address):
-        return str(given)
-    if given.ipv4_mapped is not None:
-        return str(given.ipv4_mapped)
-    return str(ipaddress.ip_network((given, NETWORK), strict=False))

@@ -13,7 +13,7 @@ import attrs
 
 from focusmate_core.calls import Call, Outcome
 from focusmate_core.engine import Engine
-from focusmate_core.features.attempts import network
+from focusmate_core.networks import network
 from focusmate_core.refusals import AnswerLost, Unavailable
 from focusmate_server.preparing import Pool
 from focusmate_server.returning import Returning

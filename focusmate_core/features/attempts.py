@@ -1,6 +1,5 @@
 """Attempts: how often a password may be guessed, while no stranger can lock anybody out."""
 
-import ipaddress
 import math
 from datetime import timedelta
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 import attrs
 
 from focusmate_core.context import Preparation
+from focusmate_core.networks import network
 from focusmate_core.ports.limits import Limits, Rate
 from focusmate_core.refusals import TooOften
 
@@ -41,22 +41,6 @@ class Count(NamedTuple):
 
 
 Counts = tuple[Count, ...]
-
-
-def network(address: str) -> str:
-    """An address as it is counted and shown: of IPv6 the /64, which is one household's.
-
-    What is no address of either kind stands for itself.
-    """
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(known, ipaddress.IPv4Address):
-        return address
-    if known.ipv4_mapped is not None:
-        return str(known.ipv4_mapped)
-    return str(ipaddress.ip_network((int(known), 64), strict=False))
 
 
 def guesses(who: str, *, is_known: bool, device: str, ctx: Preparation) -> Counts:

@@ -9,7 +9,7 @@ import attrs
 
 from focusmate_core.context import Context, Preparation, QueryContext
 from focusmate_core.entities import Entity, entity
-from focusmate_core.features.attempts import count, forgive, guesses, look, network
+from focusmate_core.features.attempts import count, forgive, guesses, look
 from focusmate_core.features.credentials import (
     Credential,
     Verified,
@@ -36,6 +36,7 @@ from focusmate_core.messages import (
     view,
     vouches,
 )
+from focusmate_core.networks import network
 from focusmate_core.ports.passwords import Passwords
 from focusmate_core.ports.tokens import Tokens
 from focusmate_core.refusals import Kind, NotSignedIn, Refusal, refusal

@@ -18,9 +18,10 @@ from hypothesis.stateful import (
 )
 
 from focusmate_core import Call, Origin
-from focusmate_core.features.attempts import AttemptPolicy, network
+from focusmate_core.features.attempts import AttemptPolicy
 from focusmate_core.features.credentials import ChangePassword, Register
 from focusmate_core.features.sign_ins import Refresh, SignIn
+from focusmate_core.networks import network
 from focusmate_core.ports.limits import Rate
 from focusmate_core.refusals import NotSignedIn
 from tests.features.town import PASSWORD, STORAGES, Town
