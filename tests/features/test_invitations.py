@@ -25,16 +25,19 @@ from focusmate_core.features.desks import OpenDesk
 from focusmate_core.features.invitations import (
     AcceptInvitation,
     DeclineInvitation,
+    Invitation,
     InvitationState,
     MyInvitations,
 )
 from focusmate_core.features.inviting import InvitationsOfRoom, InvitePerson, RevokeInvitation
 from focusmate_core.features.moderation import BanPerson, RemovePerson
 from focusmate_core.features.plans import Plan
-from focusmate_core.features.rooms import CloseRoom, RoomById
+from focusmate_core.features.room_changes import UpdateRoom
+from focusmate_core.features.rooms import CloseRoom, RoomById, Seat
 from focusmate_core.features.seats import AppointModerator, JoinRoom, LeaveRoom
 from focusmate_core.features.timer_control import StartTimer
 from focusmate_core.testing.conformance.storage.kit import in_threads
+from tests.features.test_private_rooms import WaitingStorage
 from tests.features.town import PASSWORD, STORAGES, Town, Watcher
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
@@ -72,6 +75,13 @@ def revoke(invitation):
 
 def mine(town, person):
     return town.do(MyInvitations(), person).items
+
+
+def moderated(town, host, person, room):
+    """The room, with this person as a moderator of it."""
+    town.do(JoinRoom(room_id=room.id), person)
+    town.do(AppointModerator(room_id=room.id, person_id=person.id), host)
+    return room
 
 
 def of_room(town, room, person):
@@ -171,9 +181,11 @@ def test_inviting_again_renews_what_is_pending(town, ada, bob, room, invited):
     town.clock.advance(DAY)
     again = invite(town, ada, room, bob, message="Still there?", expires_in=DAY)
     assert (again.id, again.created_at) == (invited.id, invited.created_at)
-    assert (again.message, again.expires_at) == ("Still there?", town.clock.now() + DAY)
+    assert (again.message, again.expires_at) == ("Still there?", invited.expires_at)
+    longer = invite(town, ada, room, bob, expires_in=2 * WEEK)
+    assert longer.expires_at == town.clock.now() + 2 * WEEK
     assert [each.id for each in mine(town, bob)] == [invited.id]
-    assert town.types(f"user:{bob.id}") == ["invitations.invited"] * 2
+    assert town.types(f"user:{bob.id}") == ["invitations.invited"] * 3
 
 
 @pytest.mark.parametrize("how", ["declined", "revoked", "expired", "accepted"])
@@ -255,6 +267,19 @@ def test_who_is_banned_is_invited_no_more(town, ada, bob, room, invited):
     assert town.code(ask, ada) == "invitations.banned"
 
 
+def test_a_ban_revokes_what_who_is_banned_sent_for_that_room_and_demotion_nothing(town, ada, bob):
+    cleo, dan, room = town.somebody(), town.somebody(), town.open_room(ada)
+    other = moderated(town, ada, bob, town.open_room(ada))
+    invited = invite(town, bob, moderated(town, ada, bob, room), cleo)
+    invite(town, ada, room, dan)
+    elsewhere = invite(town, bob, other, cleo)
+    town.do(AppointModerator(room_id=room.id, person_id=bob.id, is_moderator=False), ada)
+    assert [each.id for each in mine(town, cleo)] == [invited.id, elsewhere.id]
+    town.do(BanPerson(room_id=room.id, person_id=bob.id), ada)
+    assert [each.id for each in mine(town, cleo)] == [elsewhere.id]
+    assert (ends(town, f"user:{cleo.id}"), len(mine(town, dan))) == (["revoked"], 1)
+
+
 def test_who_was_removed_may_be_invited_anew(town, ada, bob, room, invited):
     town.do(accept(invited), bob)
     town.do(RemovePerson(room_id=room.id, person_id=bob.id), ada)
@@ -290,12 +315,25 @@ def test_moderators_of_the_room_invite_and_revoke_members_do_not(town, ada, bob)
 
 
 def test_who_sent_it_may_revoke_it_even_after_leaving(town, ada, bob):
-    room = town.open_room(ada)
-    town.do(JoinRoom(room_id=room.id), bob)
-    town.do(AppointModerator(room_id=room.id, person_id=bob.id), ada)
+    room = moderated(town, ada, bob, town.open_room(ada))
     invited = invite(town, bob, room, town.somebody())
     town.do(LeaveRoom(room_id=room.id), bob)
     assert town.code(revoke(invited), bob) == "ok"
+
+
+def test_who_sent_it_and_may_know_of_the_room_no_more_is_told_of_no_invitation(
+    town, ada, bob, monkeypatch
+):
+    room = moderated(town, ada, bob, town.open_room(ada))
+    invited = invite(town, bob, room, town.somebody())
+    town.do(UpdateRoom(room_id=room.id, is_public=False), ada)
+    town.do(LeaveRoom(room_id=room.id), bob)
+    asked = Asked(monkeypatch)
+    nothing = asked.of(town, RevokeInvitation(invitation_id=bob.id), bob)
+    assert nothing[0].startswith("invitations.not_found: ")
+    assert asked.of(town, revoke(invited), bob) == nothing
+    town.do(LeaveRoom(room_id=room.id), ada)
+    assert town.code(revoke(invited), ada) == "ok"
 
 
 def test_there_is_no_use_in_inviting_oneself_or_who_is_in(town, ada, bob, room, invited):
@@ -306,6 +344,13 @@ def test_there_is_no_use_in_inviting_oneself_or_who_is_in(town, ada, bob, room, 
     assert town.code(InvitePerson(room_id=room.id, person_id=bob.id), ada) == (
         "invitations.already_in"
     )
+
+
+def test_nobody_is_invited_whose_account_has_ended(town, ada, room):
+    cleo = town.person("cleo")
+    town.do(DeleteAccount(password=PASSWORD), cleo)
+    ask = InvitePerson(room_id=room.id, person_id=cleo.id)
+    assert town.code(ask, ada) == "people.not_found"
 
 
 def test_nobody_is_invited_to_a_desk_or_to_a_closed_room(town, ada, bob, room):
@@ -420,6 +465,63 @@ def test_many_moderators_who_invite_one_person_at_once_make_one_invitation(town,
     assert len(mine(town, bob)) == 1
 
 
+class Meanwhile:
+    """Bob is a moderator of Ada's private room; he has invited Cleo."""
+
+    def __init__(self):
+        self.town = town = Town(WaitingStorage())
+        self.ada, self.bob, self.cleo = (town.somebody() for _ in range(3))
+        self.room = moderated(town, self.ada, self.bob, town.open_room(self.ada))
+        self.invited = invite(town, self.bob, self.room, self.cleo)
+        town.do(UpdateRoom(room_id=self.room.id, is_public=False), self.ada)
+
+    def replace(self, unit):
+        """The invitation has ended, and Cleo has another one."""
+        first = unit.get(Invitation, (self.room.id, self.cleo.id))
+        unit.put(first.but(id=SOME_ID, invited_by=self.ada.id))
+
+    def waits(self, meanwhile, ask, who):
+        """What is told to whoever has to wait for the room while something happens."""
+        self.town.storage.meanwhile = meanwhile
+        code = self.town.code(ask, who)
+        assert self.town.storage.meanwhile is None
+        return code
+
+
+@pytest.mark.parametrize(("ask", "who"), [(accept, "cleo"), (decline, "cleo"), (revoke, "ada")])
+def test_an_invitation_that_another_one_took_the_place_of_is_there_no_more(ask, who):
+    scene = Meanwhile()
+    code = scene.waits(scene.replace, ask(scene.invited), getattr(scene, who))
+    assert code == "invitations.not_found"
+
+
+def test_who_is_removed_while_they_wait_for_the_room_revokes_nothing_in_it():
+    scene = Meanwhile()
+
+    def remove(unit):
+        unit.delete(Seat, (scene.room.id, scene.bob.id))
+
+    assert scene.waits(remove, revoke(scene.invited), scene.bob) == "invitations.not_found"
+
+
+@pytest.mark.parametrize("state", list(InvitationState))
+def test_an_account_ends_whatever_becomes_of_an_invitation_in_that_moment(state):
+    scene = Meanwhile()
+
+    def end(unit):
+        unit.put(unit.get(Invitation, (scene.room.id, scene.cleo.id)).but(state=state))
+
+    assert scene.waits(end, DeleteAccount(), scene.cleo) == "ok"
+    assert of_room(scene.town, scene.room, scene.ada) == ()
+
+
+def test_an_account_ends_though_another_invitation_took_the_place_of_one():
+    scene = Meanwhile()
+    scene.town.do(LeaveRoom(room_id=scene.room.id), scene.bob)
+    assert scene.waits(scene.replace, DeleteAccount(), scene.bob) == "ok"
+    assert [each.id for each in mine(scene.town, scene.cleo)] == [SOME_ID]
+
+
 # -- any order -------------------------------------------------------------------------------------
 
 GUESTS = range(3)
@@ -457,10 +559,11 @@ class Guests(RuleBasedStateMachine):
         if who in self.inside:
             assert self.town.code(ask, self.host) == "invitations.already_in"
             return
-        made = self.town.do(ask, self.host)
-        assert (made.id == self.last.get(who)) is (who in self.pending())
+        made, until = self.town.do(ask, self.host), self.town.clock.now() + span
+        is_renewed = who in self.pending()
+        assert (made.id == self.last.get(who)) is is_renewed
+        self.until[who] = max(until, self.until[who]) if is_renewed else until
         self.last[who], self.state[who] = made.id, "pending"
-        self.until[who] = self.town.clock.now() + span
 
     def answer(self, message, who, by, state):
         """Whether it was possible; once or again."""

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from focusmate_core import Actor, BadInput, Call, Engine, Refusal
 from focusmate_core.features import BUNDLED, links
+from focusmate_core.features.bans import Ban
 from focusmate_core.features.desks import OpenDesk
 from focusmate_core.features.inviting import InvitePerson
 from focusmate_core.features.links import (
@@ -37,6 +38,7 @@ from focusmate_core.testing.ports import fake_ports
 from focusmate_sqlalchemy import SqlStorage
 from focusmate_system import RandomIds
 from tests.features.test_invitations import SOME_ID, Asked, ends, mine
+from tests.features.test_private_rooms import WaitingStorage
 from tests.features.town import STORAGES, Town, Watcher
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -119,16 +121,53 @@ def test_a_full_room_is_full_and_costs_no_use(town, ada, bob):
     assert as_listed(town, link, ada).uses == 1
 
 
-@pytest.mark.parametrize(
-    ("is_public", "code"), [(True, "rooms.banned"), (False, "rooms.not_found")]
-)
-def test_who_is_banned_does_not_come_in_by_a_link_either(town, ada, bob, is_public, code):
-    room = town.open_room(ada, is_public=is_public)
+def test_who_is_banned_does_not_come_in_by_a_link_either(town, ada, bob):
+    room = town.open_room(ada)
     link = open_link(town, ada, room)
     town.do(BanPerson(room_id=room.id, person_id=bob.id), ada)
     assert town.do(PreviewLink(code=link.code), bob).may_join is False
-    assert town.code(join(link), bob) == code
+    assert town.code(join(link), bob) == "rooms.banned"
     assert as_listed(town, link, ada).uses == 0
+
+
+@pytest.mark.parametrize("message", [JoinByLink, PreviewLink])
+def test_a_good_code_of_a_private_room_is_for_who_is_banned_as_any_that_is_not(
+    town, ada, bob, room, message, monkeypatch
+):
+    link = open_link(town, ada, room)
+    town.do(BanPerson(room_id=room.id, person_id=bob.id), ada)
+    asked = Asked(monkeypatch)
+    nothing = asked.of(town, message(code="nonsense"), bob)
+    assert nothing[0].startswith("links.not_good: ")
+    assert asked.of(town, message(code=link.code), bob) == nothing
+
+
+def test_who_is_banned_while_they_wait_for_the_room_is_not_let_in_by_a_link():
+    town = Town(WaitingStorage())
+    ada, bob = town.somebody(), town.somebody()
+    room = town.open_room(ada, is_public=False)
+    link = open_link(town, ada, room)
+    ban = Ban(room_id=room.id, person_id=bob.id, by=ada.id, at=town.clock.now(), reason="")
+    town.storage.meanwhile = lambda unit: unit.put(ban)
+    assert town.code(join(link), bob) == "links.not_good"
+    assert town.storage.meanwhile is None
+
+
+def test_a_ban_revokes_the_links_of_who_is_banned_into_that_room_and_demotion_none(town, ada, bob):
+    rooms = [town.open_room(ada) for _ in range(2)]
+    for room in rooms:
+        town.do(JoinRoom(room_id=room.id), bob)
+        town.do(AppointModerator(room_id=room.id, person_id=bob.id), ada)
+    theirs, elsewhere = (open_link(town, bob, room) for room in rooms)
+    hers = open_link(town, ada, rooms[0])
+    ask = AppointModerator(room_id=rooms[0].id, person_id=bob.id, is_moderator=False)
+    town.do(ask, ada)
+    assert as_listed(town, theirs, ada).is_good
+    watcher = Watcher(town, f"room:{rooms[0].id}")
+    town.do(BanPerson(room_id=rooms[0].id, person_id=bob.id), ada)
+    assert [each.type for each in watcher.catch_up()].count("links.revoked") == 1
+    good = [as_listed(town, each, ada).is_good for each in (theirs, hers, elsewhere)]
+    assert good == [False, True, True]
 
 
 # -- how long it is good ---------------------------------------------------------------------------
