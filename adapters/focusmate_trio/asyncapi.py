@@ -16,28 +16,13 @@ from focusmate_core.schema import Schemas, needed, refusals_in
 from focusmate_trio import asking
 from focusmate_trio import refusals as own
 from focusmate_trio.connection import PROTOCOL
+from focusmate_trio.frames import CLOSE_CODES
 from focusmate_trio.opening import PATH
 
 Json = dict[str, Any]
 
 SCHEMAS = "#/components/schemas/"
 CHANNEL = "#/channels/conversation"
-CLOSE_CODES = {
-    1002: "what came is no WebSocket frame; is corrected",
-    1003: "a binary frame; sends text",
-    1007: "what came is no UTF-8; is corrected",
-    1009: "a message was too big; sends less",
-    1011: "a bug of ours, and it is logged; comes back",
-    1012: "the server restarts; comes back after the seconds that the reason says "
-    "(`retry_after=…`, for each client others), and resumes",
-    1013: "the sign-in by header could not be checked just now; comes back",
-    4401: "nobody signed in, the token was not good, or the sign-in expired or has ended; "
-    "takes a new token and comes back",
-    4408: "the client reads more slowly than things happen; comes back and resumes",
-    4429: "too many connections of one person, or too often for too long; "
-    "closes others, or slows down",
-}
-"""Why the server closes, and what the client does then."""
 
 _ALWAYS = (common.NotSignedIn, common.BadInput, common.Unavailable, common.TooOften)
 _UNREADABLE = (common.Malformed, common.BadInput, common.UnknownMessage, common.TooOften)

@@ -23,6 +23,22 @@ TRY_LATER = 1013
 NOT_SIGNED_IN = 4401
 TOO_SLOW = 4408
 TOO_MANY = 4429
+CLOSE_CODES = {
+    1002: "what came is no WebSocket frame; is corrected",
+    1003: "a binary frame; sends text",
+    1007: "what came is no UTF-8; is corrected",
+    1009: "a message was too big; sends less",
+    1011: "a bug of ours, and it is logged; comes back",
+    1012: "the server restarts; comes back after the seconds that the reason says "
+    "(`retry_after=…`, for each client others), and resumes",
+    1013: "the sign-in by header could not be checked just now; comes back",
+    4401: "nobody signed in, the token was not good, or the sign-in expired or has ended; "
+    "takes a new token and comes back",
+    4408: "the client reads more slowly than things happen; comes back and resumes",
+    4429: "too many connections of one person, or too often for too long; "
+    "closes others, or slows down",
+}
+"""Why the server closes, and what the client does then."""
 
 
 def text_frame(payload: bytes) -> bytes:

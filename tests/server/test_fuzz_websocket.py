@@ -25,7 +25,7 @@ from focusmate_core.testing.memory import MemoryStorage
 from focusmate_core.testing.strategies import data, faults
 from focusmate_trio import DoorSettings
 from focusmate_trio.asking import Ping, SignInHere, Subscribe, Unsubscribe
-from focusmate_trio.asyncapi import CLOSE_CODES
+from focusmate_trio.frames import CLOSE_CODES
 from tests.adapters.trio.kit import connected, everything, frames_in, handshake, masked, opened
 from tests.features.town import Town
 

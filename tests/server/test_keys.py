@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from focusmate_core.features.sign_ins import Refresh, SignInPolicy
 from focusmate_core.ports.tokens import Tokens
@@ -238,6 +239,21 @@ def test_nobody_is_signed_out_by_a_rotation_and_all_are_by_dropping_the_key(tmp_
         assert refreshed(server.http, renewed.json()["refresh_token"]).status_code == 200
         listing = run(tmp_path, "keys", "list").stdout.splitlines()
         assert [line.split("  ")[1] for line in listing] == ["signs"]
+
+
+def test_a_websocket_is_closed_soon_after_the_key_it_came_by_is_dropped(tmp_path):
+    with (
+        Running(tmp_path, FOCUSMATE_LEASE_SECONDS="10") as server,
+        Person(server.http, "ada") as ada,
+    ):
+        with Watcher(server.realtime, ada.token, f"user:{ada.id}") as watcher:
+            keys.rotate(tmp_path / "focusmate.db.key")
+            assert "ok" in watcher.ask("ping")
+            (former,) = former_of(tmp_path / "focusmate.db.key")
+            former.path.unlink()
+            with pytest.raises(ConnectionClosed) as closed:
+                watcher.wait_for("nothing", within=10)
+        assert closed.value.rcvd.code == 4401
 
 
 def key_files(folder, former):

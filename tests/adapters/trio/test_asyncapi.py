@@ -14,8 +14,9 @@ from focusmate_core.messages import Access
 from focusmate_core.registry import Registry
 from focusmate_core.testing.memory import MemoryStorage
 from focusmate_trio import frames
-from focusmate_trio.asyncapi import CLOSE_CODES, document
+from focusmate_trio.asyncapi import document
 from focusmate_trio.connection import OURS_TO_TELL
+from focusmate_trio.frames import CLOSE_CODES
 from tests.adapters.trio.kit import everything, frames_in
 from tests.features.town import Town
 from tests.golden import conversing
