@@ -174,6 +174,7 @@ class NaiveRoom:
             return "not_allowed"
         if plan != self.plan:
             self.plan = plan
+            self.told.append(Told("rooms.changed", self.now))
             if self.state == "idle":
                 quiet = self.quiet
                 self._lay_out(self.phase if plan.kind.value == self.kind else "work")

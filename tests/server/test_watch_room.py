@@ -7,7 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusmate_core import codec
-from focusmate_core.features import desks, presence, rooms, seats, signs, timer, timer_control
+from focusmate_core.features import (
+    bans,
+    desks,
+    presence,
+    room_changes,
+    rooms,
+    seats,
+    signs,
+    timer,
+    timer_control,
+)
+from focusmate_core.features.invitations import DeclineInvitation
+from focusmate_core.features.inviting import InvitePerson, RevokeInvitation
+from focusmate_core.features.links import OpenLink, RevokeLink
+from focusmate_core.features.moderation import RemovePerson
 from focusmate_core.features.plans import Plan, TimerKind
 from focusmate_core.fields import instant_text
 from focusmate_core.testing.memory import MemoryStorage
@@ -25,8 +39,17 @@ from focusmate_server.watching.words import WORDS, face, printable, spoken, time
 from tests.features.town import Town
 
 MINUTE = timedelta(minutes=1)
-INNER = {presence.PresenceKnown, seats.SeatTakenAgain, timer.WorkEnded, timer.WorkPaused}
-"""Told to nobody, so that no stream has them."""
+INNER = {
+    bans.PersonBanned,
+    presence.PresenceKnown,
+    room_changes.RoomReplanned,
+    room_changes.RoomWithdrawn,
+    seats.RemovedFromRoom,
+    seats.SeatTakenAgain,
+    timer.WorkEnded,
+    timer.WorkPaused,
+}
+"""Told to nobody, or not on the room's stream."""
 
 
 class Library:
@@ -123,6 +146,7 @@ def test_every_event_is_said_in_words_and_leaves_what_the_server_has():
         "ada skipped short break; work is next",
         "ben is a moderator now",
         "ben is no longer a moderator",
+        "the room was changed",
         "ada planned flowtime",
         "ada started flowtime",
         "ada completed flowtime; a break of 8 min suits",
@@ -131,6 +155,38 @@ def test_every_event_is_said_in_words_and_leaves_what_the_server_has():
         "ben went away",
         "the room was closed",
         "the timer was reset",
+    ]
+
+
+def test_who_is_let_in_and_who_is_not_is_said_in_words():
+    library = Library()
+    cleo = library.town.person("cleo")
+    library.names[cleo.id] = "cleo"
+    library.do(seats.JoinRoom, library.ben)
+    for answer in (DeclineInvitation, RevokeInvitation):
+        invited = library.do(InvitePerson, person_id=cleo.id)
+        by = cleo if answer is DeclineInvitation else library.ada
+        library.town.do(answer(invitation_id=invited.id), by)
+    link = library.do(OpenLink)
+    library.do(RevokeLink, link_id=link.id)
+    library.do(RemovePerson, person_id=library.ben.id)
+    library.do(seats.JoinRoom, library.ben)
+    library.do(room_changes.HandOverRoom, person_id=library.ben.id)
+    assert library.hear() == [
+        "ben joined",
+        "ben came",
+        "cleo was invited",
+        "cleo declined the invitation",
+        "cleo was invited",
+        "cleo is invited no more",
+        "ada made a link into the room",
+        "a link leads into the room no more",
+        "ben was removed by ada",
+        "ben went away",
+        "ben joined",
+        "ben came",
+        "ben is the host now",
+        "ada is a moderator now",
     ]
 
 

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from focusmate_core.features import presence, rooms, seats, timer
+from focusmate_core.features import (
+    invitations,
+    links,
+    presence,
+    room_changes,
+    rooms,
+    seats,
+    timer,
+)
+from focusmate_core.features.invitations import InvitationState
 from focusmate_core.features.plans import Phase, Plan, TimerKind
 from focusmate_core.features.presence import Status
 from focusmate_core.features.timer_machine import State, TimerFacts
@@ -22,6 +31,8 @@ KINDS = {
     TimerKind.FLOWTIME: "flowtime",
 }
 END_OF_ID = 6
+NAMING = ("person_id", "by", "removed_by", "created_by")
+"""The fields of events that hold somebody's id whom the words name."""
 
 
 def printable(text: str) -> str:
@@ -99,7 +110,10 @@ def told(happened: Happened, name: Name) -> str:
 
 def people_in(happened: Happened) -> tuple[str, ...]:
     """The ids of whom the words name."""
-    found = (getattr(happened.fact, field, None) for field in ("person_id", "by"))
+    fact = happened.fact
+    found = [getattr(fact, name, None) for name in NAMING]
+    if isinstance(fact, room_changes.RoomHandedOver):
+        found.append(fact.room.host_id)
     return tuple(each for each in found if each)
 
 
@@ -109,6 +123,17 @@ def _changed(fact: presence.PresenceChanged, name: Name) -> str:
 
 def _came(fact: presence.PresenceEntered, name: Name) -> str:
     return f"{name(fact.person_id)} came{', idle' if fact.status is Status.IDLE else ''}"
+
+
+def _left(fact: seats.RoomLeft, name: Name) -> str:
+    how = f"was removed by {name(fact.removed_by)}" if fact.removed_by else "left the room"
+    return f"{name(fact.person_id)} {how}"
+
+
+def _invitation_ended(fact: invitations.InvitationEnded, name: Name) -> str:
+    if fact.state is InvitationState.REVOKED:
+        return f"{name(fact.person_id)} is invited no more"
+    return f"{name(fact.person_id)} {fact.state.value} the invitation"
 
 
 def _appointed(fact: seats.ModeratorAppointed, name: Name) -> str:
@@ -155,8 +180,14 @@ WORDS: dict[type, Callable[[Any, Name], str]] = {
     rooms.RoomOpened: lambda _fact, _name: "the room was opened",
     rooms.RoomClosed: lambda _fact, _name: "the room was closed",
     seats.RoomJoined: lambda fact, name: f"{name(fact.person_id)} joined",
-    seats.RoomLeft: lambda fact, name: f"{name(fact.person_id)} left the room",
+    room_changes.RoomChanged: lambda _fact, _name: "the room was changed",
+    room_changes.RoomHandedOver: lambda fact, name: f"{name(fact.room.host_id)} is the host now",
+    seats.RoomLeft: _left,
     seats.ModeratorAppointed: _appointed,
+    invitations.PersonInvited: lambda fact, name: f"{name(fact.person_id)} was invited",
+    invitations.InvitationEnded: _invitation_ended,
+    links.LinkOpened: lambda fact, name: f"{name(fact.created_by)} made a link into the room",
+    links.LinkRevoked: lambda _fact, _name: "a link leads into the room no more",
     presence.PresenceEntered: _came,
     presence.PresenceLeft: lambda fact, name: f"{name(fact.person_id)} went away",
     presence.PresenceChanged: _changed,
