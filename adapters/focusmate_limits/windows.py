@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from limits import RateLimitItemPerSecond
 from limits.strategies import MovingWindowRateLimiter
@@ -22,6 +22,7 @@ class WindowLimits:
     def __init__(self) -> None:
         self._storage = SlotStorage()
         self._limiter = MovingWindowRateLimiter(self._storage)
+        self._begun: dict[str, tuple[Rate, str, int]] = {}
 
     def take(self, limit: str, rate: Rate, key: str) -> bool:
         """Count one more of this key under this limit; False, and not counted, above the rate."""
@@ -29,11 +30,13 @@ class WindowLimits:
 
     def spend(self, limit: str, rate: Rate, key: str) -> tuple[bool, Allowance]:
         """Take and look in one: whether one more was counted, and what is left."""
-        item = _item(rate)
-        passes, left, wait = self._storage.spend(
-            f"{item.prefix}/{limit}/{key}", rate.most, item.span
-        )
-        return passes, Allowance(left, _NOTHING if left else timedelta(seconds=wait))
+        begun = self._begun.get(limit)
+        if begun is None or begun[0] is not rate:
+            # A limit mostly has one rate, and to find its item takes as long as the rest of this.
+            item = _item(rate)
+            begun = self._begun[limit] = rate, f"{item.prefix}/{limit}/", item.span
+        passes, left, wait = self._storage.spend(begun[1] + key, rate.most, begun[2])
+        return passes, _some(left) if left else Allowance(0, timedelta(seconds=wait))
 
     def look(self, limit: str, rate: Rate, key: str) -> Allowance:
         """What is left for this key, which counts nothing."""
@@ -58,6 +61,11 @@ class _Item(RateLimitItemPerSecond):
     def key_for(self, *identifiers: bytes | str | float) -> str:
         """The library's own takes as long as all the rest of a take."""
         return "/".join((self.prefix, *map(str, identifiers)))
+
+
+@lru_cache(8192)
+def _some(left: int) -> Allowance:
+    return Allowance(left, _NOTHING)
 
 
 @cache

@@ -119,3 +119,12 @@ def test_resetting_begins_anew_with_everybody():
     for unasked in (storage.incr, storage.get_expiry, storage.get):
         with pytest.raises(NotImplementedError):
             unasked(*["ada", 60][: 2 if unasked == storage.incr else 1])
+
+
+def test_two_rates_of_one_limit_are_counted_apart_however_they_take_turns():
+    limits, few, many = WindowLimits(), Rate(2, timedelta(minutes=1)), Rate(4, timedelta(minutes=1))
+    spent = [limits.spend("law", rate, "ada") for _ in range(3) for rate in (few, many)]
+    assert [passes for passes, _ in spent] == [True, True, True, True, False, True]
+    assert [allowance.left for _, allowance in spent] == [1, 3, 0, 2, 0, 1]
+    assert limits.look("law", few, "ada").left == 0
+    assert limits.look("law", many, "ada").left == 1
