@@ -155,6 +155,7 @@ def what_becomes_of_an_account(town: Town) -> None:
     admin = Actor(id="root", roles=frozenset({"admin"}))
     town.do(roles.ChangeRoles(person_id=eve.id, roles=frozenset({roles.Role.MODERATOR})), admin)
     town.do(sign_outs.SignOutEverywhere(), eve)
+    eve = town.engine.authenticate(town.sign_in("eve", new).access_token)
     said = {"display_name": "이브", "bio": "Hello.\nI read.", "locale": "ko-KR"}
     picture = "https://example.org/eve.png"
     shows = frozenset({"focused"})

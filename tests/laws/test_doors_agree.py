@@ -149,7 +149,19 @@ def _word(value):
 
 
 def _shown(how, told):
-    return (how, told) if how == "ok" else (how, {n: told[n] for n in TELLS if n in told})
+    return (
+        (how, _anywhere(told)) if how == "ok" else (how, {n: told[n] for n in TELLS if n in told})
+    )
+
+
+def _anywhere(told):
+    """An answer without the addresses of sign-ins: each door has its own peers."""
+    if isinstance(told, list):
+        return [_anywhere(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    kept = {name: _anywhere(each) for name, each in told.items()}
+    return kept | {"address": ""} if "is_current" in told else kept
 
 
 def _outbox(engine):

@@ -91,6 +91,7 @@ def test_a_call_goes_over_whole():
 SAMPLES = {
     str: "text",
     int: 7,
+    float: 1.5,
     datetime: datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC),
     timedelta: timedelta(minutes=7, microseconds=1),
     tuple[FieldProblem, ...]: (FieldProblem("a.b", "is required"),),
