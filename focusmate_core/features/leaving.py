@@ -86,12 +86,12 @@ def rooms_of(person_id: str, ctx: Context | QueryContext) -> frozenset[str]:
 @reacts(to=PersonLeaving)
 def leave_for_good(fact: PersonLeaving, ctx: Context) -> None:
     """They leave each room as by leaving; what they host has another host, or is closed."""
-    for room_id in sorted(rooms_of(fact.person_id, ctx)):
-        room = the_room(room_id, ctx)
-        if room.is_open:
-            room = give_back(room, fact.person_id, ctx)
-            if room.host_id == fact.person_id:
-                _go_on_without(room, ctx)
+    rooms = (the_room(room_id, ctx) for room_id in sorted(rooms_of(fact.person_id, ctx)))
+    # Asked once more under the lock: one may have been closed a moment ago.
+    for room in (each for each in rooms if each.is_open):
+        left = give_back(room, fact.person_id, ctx)
+        if left.host_id == fact.person_id:
+            _go_on_without(left, ctx)
 
 
 def _go_on_without(room: Room, ctx: Context) -> None:
