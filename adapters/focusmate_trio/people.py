@@ -101,7 +101,12 @@ class People(Generic[C]):
         except Unavailable:
             raise
         except Refusal:
-            connection.turn_out(NOT_SIGNED_IN, "the sign-in has ended")
+            connection.turn_out(NOT_SIGNED_IN, self._why_not(connection))
         except Exception as fault:  # noqa: BLE001  it is logged, and nobody stays on its account
             _LOG.error("a token could not be looked at again", exc_info=fault)
             connection.turn_out(BROKEN, "a bug, and it is logged")
+
+    def _why_not(self, connection: C) -> str:
+        until = connection.actor.expires_at
+        is_expired = until is not None and until <= self._engine.clock.now()
+        return "the sign-in expired" if is_expired else "the sign-in has ended"
