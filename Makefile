@@ -18,7 +18,8 @@ run: .venv/run.stamp ## Start the server (FOCUSMATE_STORAGE, FOCUSMATE_HTTP_BIND
 	@exec $(BIN)/focusmate serve
 
 test: .venv/dev.stamp ## Run the tests, with the core's coverage as a floor
-	$(BIN)/python -m pytest -m "not torture and not bench" --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not torture and not bench" \
+		--cov --cov-report=term $(ARGS)
 
 torture: .venv/dev.stamp ## Hurt real processes, for long
 	$(BIN)/python -m pytest -m torture --hypothesis-profile=thorough --timeout=3600 -s $(ARGS)

@@ -28,6 +28,7 @@ from focusmate_core.fields import (
     rule_of,
 )
 from focusmate_core.messages import Message
+from focusmate_core.refusals import BadInput
 
 T = TypeVar("T")
 Strategy = st.SearchStrategy[Any]
@@ -55,6 +56,15 @@ def values(annotation: Any) -> Strategy:
     if kind in _PLAIN:
         return _PLAIN[kind]
     raise LookupError(f"no strategy for {annotation!r}; give one by the field's name")
+
+
+def is_taken(given: Any, annotation: Any) -> bool:
+    """Whether a field of this annotation takes plain data."""
+    try:
+        codec.value_of(given, annotation)
+    except BadInput:
+        return False
+    return True
 
 
 def instances(cls: type[T], **fields: Strategy) -> st.SearchStrategy[T]:

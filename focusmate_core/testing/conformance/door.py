@@ -345,12 +345,4 @@ def example(wire: str) -> dict[str, Any]:
 
 
 def _example_of(annotation: Any) -> Any:
-    return next(given for given in EXAMPLES if _is_taken(given, annotation))
-
-
-def _is_taken(given: Any, annotation: Any) -> bool:
-    try:
-        codec.value_of(given, annotation)
-    except BadInput:
-        return False
-    return True
+    return next(given for given in EXAMPLES if strategies.is_taken(given, annotation))

@@ -123,9 +123,10 @@ class World:
         return all(self._known_for(*each) for each in named if _is_name(*each, self.values))
 
     def _known_for(self, name: str, annotation: Any) -> list[Any]:
-        if name in self._known or not _is_id(annotation):
-            return self._known[name][-RECENT:]
-        return self._known["id"][-RECENT:]
+        as_it_is = name in self._known or not _is_id(annotation)
+        recent = self._known[name if as_it_is else "id"][-RECENT:]
+        # Fields of one name may have rules of their own: what one takes another may refuse.
+        return [each for each in recent if strategies.is_taken(each, annotation)]
 
     def _draw_value(self, draw: Any, name: str, annotation: Any) -> Any:
         if name in self.values:
