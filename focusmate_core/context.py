@@ -233,11 +233,13 @@ class Context:
     def _contributors(self, to: str) -> Mapping[str, Callable[..., Any]]:
         return self._registry.contributions.get(to, {})
 
-    def vouch(self) -> None:
-        """Refuse the actor if they are a person's by a sign-in that may have ended, and has."""
-        if self.actor.sign_in and self._doubts.about(self.actor.id):
+    def vouch(self) -> bool:
+        """Look at the actor again if there are doubts; whether they are another than they were."""
+        before = self.actor
+        if before.sign_in and self._doubts.about(before.id):
             for voucher in self._registry.vouchers:
-                voucher(self.actor, self)
+                self.actor = voucher(self.actor, self)
+        return self.actor != before
 
     def touch(self, kind: str, key: str) -> None:
         """Bring one thing up to now for the actor, who is refused if they may not know of it."""

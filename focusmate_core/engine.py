@@ -16,7 +16,6 @@ from focusmate_core.context import Ports, Preparation, QueryContext
 from focusmate_core.idempotency import Answer, check_key
 from focusmate_core.messages import (
     ANONYMOUS,
-    Access,
     Actor,
     Message,
     Origin,
@@ -27,24 +26,18 @@ from focusmate_core.ports.ids import Ids
 from focusmate_core.ports.storage import Reader, Storage
 from focusmate_core.refusals import (
     Conflict,
-    NotAllowed,
     NotSignedIn,
     Unavailable,
 )
 from focusmate_core.registry import Registry
 from focusmate_core.streams import Snapshot, Streams
 from focusmate_core.subscriptions import Place, Turns
-from focusmate_core.work import Work
+from focusmate_core.work import Work, admit
 
 R = TypeVar("R")
 
 TRIES = 10
 """How often a message is tried again when somebody else changed what it read."""
-WHO = {
-    Access.MODERATOR: "a moderator",
-    Access.ADMIN: "an admin",
-    Access.SYSTEM: "the library itself",
-}
 PREPARED_WITHIN = timedelta(minutes=5)
 """What may lie, at the most, between a call's preparation and its unit of work."""
 
@@ -110,7 +103,7 @@ class Engine:
 
     def ready(self, call: Call[R]) -> Call[R]:
         """What comes before the unit of work: access, the key's form, and the slow preparation."""
-        self._admit(call)
+        admit(call.actor, call.message.spec.access)
         if call.key is not None:
             check_key(call.key, call.message)
             if not call.actor.id:
@@ -131,14 +124,6 @@ class Engine:
     def is_slow(self, message: Message[Any]) -> bool:
         """Whether `ready` may take long, so that a door calls it from a pool of threads."""
         return type(message) in self.registry.preparations
-
-    def _admit(self, call: Call[Any]) -> None:
-        access = call.message.spec.access
-        if call.actor.may(access):
-            return
-        if not call.actor.id and access is not Access.SYSTEM:
-            raise NotSignedIn
-        raise NotAllowed(needed=WHO[access])
 
     # -- many messages, one commit ----------------------------------------------------------------
 

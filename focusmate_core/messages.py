@@ -266,10 +266,10 @@ def settles(kind: str, *, when: Callable[[str, Any], datetime | None]) -> Callab
 
 
 def vouches(function: F) -> F:
-    """Mark `(actor, ctx)` which refuses, by raising, whose sign-in is good no more, or not so far.
+    """Mark `(actor, ctx) -> actor`: the actor as they are now, or a refusal if it is they no more.
 
-    It is asked in the unit of work of a command whose actor may have been somebody else's word
-    until a moment ago: a sign-in of that person has ended, and the call came in before.
+    It is asked in the unit of work of a command that may have come in before a sign-in of its actor
+    ended, or before they lost a role.
     """
     return _mark(function, "vouches", None)
 

@@ -11,13 +11,35 @@ from focusmate_core.calls import Call, Outcome
 from focusmate_core.context import Context, Ports
 from focusmate_core.doubts import Doubts
 from focusmate_core.idempotency import KEPT, Answer, fingerprint
-from focusmate_core.messages import Actor, Message, Origin
+from focusmate_core.messages import Access, Actor, Message, Origin
 from focusmate_core.outbox import Fresh
 from focusmate_core.ports.clock import Clock
 from focusmate_core.ports.ids import Ids
 from focusmate_core.ports.storage import Unit
-from focusmate_core.refusals import BadInput, KeyReused, Refusal, Unavailable
+from focusmate_core.refusals import (
+    BadInput,
+    KeyReused,
+    NotAllowed,
+    NotSignedIn,
+    Refusal,
+    Unavailable,
+)
 from focusmate_core.registry import Registry
+
+WHO = {
+    Access.MODERATOR: "a moderator",
+    Access.ADMIN: "an admin",
+    Access.SYSTEM: "the library itself",
+}
+
+
+def admit(actor: Actor, access: Access) -> None:
+    """Refuse whom messages of this access are not open to: `NotSignedIn`, `NotAllowed`."""
+    if actor.may(access):
+        return
+    if not actor.id and access is not Access.SYSTEM:
+        raise NotSignedIn
+    raise NotAllowed(needed=WHO[access])
 
 
 class Work:
@@ -56,7 +78,8 @@ class Work:
     def carry_out(self, call: Call[Any], unit: Unit, fresh: list[Fresh]) -> Outcome[Any]:
         """Settle what is due, handle, react; an answer that was given under this key before."""
         ctx = self.context(call.actor, call.origin, unit, fresh, call.prepared)
-        ctx.vouch()
+        if ctx.vouch():
+            admit(ctx.actor, call.message.spec.access)
         if ctx.now < self._latest:
             ctx.settle("clock", "")
         if call.key is None:

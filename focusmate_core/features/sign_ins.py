@@ -377,14 +377,13 @@ def bearer(token: str, ctx: QueryContext) -> Actor:
 
 
 @vouches
-def still_signed_in(actor: Actor, ctx: Context) -> None:
-    """Refuses `NotSignedIn` to whose sign-in has ended, or who may less by now."""
+def still_signed_in(actor: Actor, ctx: Context) -> Actor:
+    """With the roles that they have now; `NotSignedIn` for whose sign-in has ended."""
     session = ctx.store.get(SignedInSession, actor.sign_in)
     person = _there(actor.id, ctx)
     if session is None or not session.is_good(ctx.now) or person is None:
         raise NotSignedIn
-    if actor.roles - person.roles:
-        raise NotSignedIn
+    return attrs.evolve(actor, roles=person.roles)
 
 
 @sweeps

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from focusmate_core.ports.limits import Rate
 from focusmate_core.testing.clock import START, FakeClock
 from focusmate_core.testing.ids import SequentialIds
+from focusmate_core.testing.limits import NoLimits
 from focusmate_core.testing.passwords import COMMON, FakePasswords
 from focusmate_core.testing.tokens import FakeTokens
 
@@ -81,3 +83,11 @@ def test_a_token_that_was_forged_or_broken_is_refused():
     for wrong in ("", ".", "x", token[:-1], token[1:], f"x{token}", f"{token}ä", "\ud800.x"):
         assert tokens.verify(wrong, START) is None
     assert FakeTokens(b"another key").verify(token, START) is None
+
+
+def test_where_nothing_is_limited_there_is_always_as_much_left():
+    limits, rate = NoLimits(), Rate(1, HOUR)
+    assert [limits.take("law", rate, "ada") for _ in range(3)] == [True] * 3
+    passes, allowed = limits.spend("law", rate, "ada")
+    assert (passes, allowed.left, allowed.wait) == (True, 1, timedelta(0))
+    limits.clear("law", rate, "ada")

@@ -22,12 +22,7 @@ def taken(limits: Limits, rate: Rate, key: str, times: int) -> list[bool]:
 
 
 class LimitsContract:
-    """Laws of the limits port."""
-
-    @pytest.fixture
-    def limits(self) -> Limits:
-        """Limits that have counted nothing yet."""
-        raise NotImplementedError
+    """Laws of the limits port; the fixture `limits` gives limits that have counted nothing yet."""
 
     def let_pass(self, span: timedelta) -> None:
         """Let so much time pass; whoever goes by a fake clock turns it on."""
