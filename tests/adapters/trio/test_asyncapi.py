@@ -104,6 +104,7 @@ def test_every_code_with_which_the_door_closes_is_in_it():
     assert told.keys() == {str(code) for code in CLOSE_CODES}
 
 
+@pytest.mark.checkout
 def test_the_page_tells_of_each_code_what_the_document_does():
     page = (ROOT / "docs" / "websocket.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d{4}) \| (.+) \| (.+) \|$", page, re.MULTILINE)
